@@ -142,6 +142,7 @@ TEXTS: dict[str, Worst] = {
     "imports.blocks _NO_TEXT": repeated("|a|", meet="search"),
     "imports.formulas _ESCAPED": repeated("|'|", "|'a|", meet="search"),
     "imports.formulas _FORMULA": repeated("|'|a", "+|1|x", "+1|,1|x", "+|1 |x", "+1e|1|x", meet="match"),
+    "imports.file_kinds _LDIF": repeated("|\n|", "|#\n|", "#|#|", "|\r\n|", "|version: 1\n|", meet="match"),
     "imports.file_kinds _MARKUP": repeated("|<|", "<|a|", meet="match"),
     "imports.file_kinds _TABLE": repeated("|<table|", "|<|", meet="search"),
     "imports.layout _ADDRESS": repeated("|a|", "|<|", "|@|", "a<|a|@", "a@|a|<", "|a<|", "|a@|"),
@@ -156,6 +157,9 @@ TEXTS: dict[str, Worst] = {
     "imports.workbook _DURATION": repeated("PT|1|", "PT1H1M1.|1|"),
     "imports.workbook _INDENTATION": octets(
         "|<|", "<a|>|", "<a|> |", "<a>| |x", "|<a> |", "|</text:p> |", "<a>|\n|", meet="findall"
+    ),
+    "imports.workbook _NAMELESS": octets(
+        "|<table:table |", "<table:table|a|", "<table:table| |", "<table:table| table:name|", "|<|", meet="findall"
     ),
     "imports.workbook _ZONE": octets(
         'office:date-value="|1|', '|office:date-value="|', '|office:date-value="1Z|', meet="findall"

@@ -32,8 +32,13 @@ ROWS = [["Email"], ["ann@example.org"]]
         (excel_xml({"People": ROWS}), "excel_xml", "XML of Excel 2003"),
         (b"<?xml version='1.0'?><people/>", "xml", "is XML"),
         (b"%PDF-1.7\n", "pdf", "PDF"),
+        (b"BEGIN:VCARD\r\nVERSION:3.0\r\nEMAIL:ann@example.org\r\nEND:VCARD\r\n", "vcard", "vCards"),
+        ("begin:vcard\n".encode("utf-16"), "vcard", "vCards"),
+        (b"dn: cn=Ann Lee,mail=ann@example.org\nobjectclass: top\n", "ldif", "LDIF"),
+        (b"version: 1\r\n\r\ndn:: Y249Wm/Dqw==\r\nmail: zoe@example.org\r\n", "ldif", "LDIF"),
+        (b"# extended LDIF\n#\n# LDAPv3\n\n# Ann Lee, example.org\ndn: cn=Ann Lee\n", "ldif", "LDIF"),
     ],
-    ids=range(15),
+    ids=range(20),
 )
 def test_what_files_are(head: bytes, told: str, words: str) -> None:
     assert kind(head) == told
@@ -52,6 +57,8 @@ def test_what_files_are(head: bytes, told: str, words: str) -> None:
         b"\t\nann@example.org\n",
         "<ann@example.org>".encode("utf-16"),
         b"PK\x03\x04",
+        b"# dn: people\nEmail\nann@example.org\n",
+        b"DN,Email\ndn:1,ann@example.org\n",
     ],
 )
 def test_other_files(head: bytes) -> None:

@@ -124,6 +124,14 @@ def test_open_documents_of_other_programs(tmp_path: Path) -> None:
     assert written(tmp_path, opened(long), "people.ods").replace(" x", "").splitlines() == rows
 
 
+def test_open_documents_whose_tables_have_no_name(tmp_path: Path) -> None:
+    """As odswriter writes the first one; the schema of ODF 1.2 does not require a name."""
+    rows = ["ann@example.org,High St 1 York,2024-02-29 13:05:07", ",a   b c,26:03:00"]
+    for name in ("", ' table:style-name="ta1"'):
+        content = INDENTED.replace(' table:name="People"', name)
+        assert written(tmp_path, opened(content), "people.ods").splitlines() == rows
+
+
 def opened(content: str) -> bytes:
     kind = "application/vnd.oasis.opendocument.spreadsheet"
     return zipped({"mimetype": kind, "META-INF/manifest.xml": "<manifest/>", "content.xml": content})

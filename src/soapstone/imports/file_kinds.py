@@ -12,7 +12,7 @@ from typing import Literal
 
 from soapstone.imports.records import UnreadableError
 
-Kind = Literal["", "workbook", "html", "excel_xml", "xml", "pdf"]
+Kind = Literal["", "workbook", "html", "excel_xml", "xml", "pdf", "vcard", "ldif"]
 
 # Bytes needed to recognise a file. Style sheets may precede a table.
 HEAD_BYTES = 64 << 10
@@ -21,6 +21,8 @@ _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLDEST = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00", b"\x09\x08\x08\x00", b"\x09\x08\x10\x00")
 _MARKUP = re.compile(r"<(?:!doctype html|html|table|[a-z!?/])", re.IGNORECASE)
 _TABLE = re.compile(r"<table[\s>]", re.IGNORECASE)
+# RFC 2849, with the comments that ldapsearch writes in front.
+_LDIF = re.compile(r"(?:(?:#[^\n]*|version: ?1)?\r?\n)*dn:")
 _EXCEL = "urn:schemas-microsoft-com:office:spreadsheet"
 
 _SAVE = "Save it as CSV, or import it by the command line, unpacked."
@@ -30,6 +32,8 @@ _REFUSALS: dict[Kind, str] = {
     "excel_xml": f"The file is a table in the XML of Excel 2003 and no delimited text. {_SAVE}",
     "xml": "The file is XML and no delimited text. Save it as CSV.",
     "pdf": "The file is a PDF document and no delimited text. Save the table as CSV.",
+    "vcard": "The file holds vCards (.vcf) and no delimited text. Let the address book export CSV.",
+    "ldif": "The file is LDIF of an address book or directory, and no delimited text. Let that program export CSV.",
 }
 
 
@@ -40,6 +44,10 @@ def kind(head: bytes) -> Kind:
     if head.startswith(b"%PDF-"):
         return "pdf"
     text = head_text(head[:HEAD_BYTES])
+    if text[:11].upper() == "BEGIN:VCARD":
+        return "vcard"
+    if _LDIF.match(text):
+        return "ldif"
     markup = _MARKUP.match(text)
     if markup is None:
         return ""

@@ -48,10 +48,11 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 # What other programs than LibreOffice write into OpenDocument and calamine 0.9 does not read: white space between
 # elements, which Gnumeric and SheetJS indent; the blanks within a text that have elements of their own; the zone of a
-# date. A duration it gives as it is written.
+# date; a table without a name, as odswriter writes it. A duration it gives as it is written.
 _INDENTATION = re.compile(rb"(<(?!/?text:)[^<]*>|</text:p>)\s+(?=<)")
 _BLANK = re.compile(rb"<text:(?:line-break|tab)\b[^<]*?/>")
 _ZONE = re.compile(rb"(office:date-value=\"[0-9T:.-]+)Z(?=\")")
+_NAMELESS = re.compile(rb"<table:table(?=[\s>])(?![^<]*\stable:name=)")
 _DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
 _BLOCK = 1 << 20
 _LARGEST_PIECE = 16 << 20
@@ -156,7 +157,8 @@ def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
         if len(text) - cut > _LARGEST_PIECE:
             raise UnreadableError("The sheet cannot be read: a cell is too large.")
         # The tag itself tells that white space before it ends.
-        target.write(_ZONE.sub(rb"\1", _BLANK.sub(b" ", _INDENTATION.sub(rb"\1", text[: cut + 1])))[:-1])
+        named = _NAMELESS.sub(rb'<table:table table:name="Sheet"', text[: cut + 1])
+        target.write(_ZONE.sub(rb"\1", _BLANK.sub(b" ", _INDENTATION.sub(rb"\1", named)))[:-1])
         rest = text[cut:]
     target.write(rest)
 

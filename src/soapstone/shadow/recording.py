@@ -113,7 +113,8 @@ def _har(path: Path) -> Iterator[Exchange]:
 def _har_entry(entry: dict[str, Any]) -> Exchange | None:
     request, response = entry["request"], entry["response"]
     posted, content = request.get("postData"), response.get("content") or {}
-    if request["method"] != "POST" or posted is None or not response["status"]:
+    # axios-har-tracker writes the method in small letters.
+    if request["method"].upper() != "POST" or posted is None or not response["status"]:
         return None
     headers = {str(each["name"]).lower(): str(each["value"]) for each in request["headers"]}
     path = "/" + str(request["url"]).partition("://")[2].partition("/")[2].partition("?")[0]
