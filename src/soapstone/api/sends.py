@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -16,7 +15,7 @@ from soapstone.api.jobs import find as find_job
 from soapstone.api.messages import Fields, Id, Made
 from soapstone.api.messages import find as find_message
 from soapstone.api.problems import not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Email, Limit, Number, Page, Text, page
+from soapstone.api.values import LARGEST, MOMENT, Body, Cursor, Email, Limit, Number, Page, Text, page
 from soapstone.errors import ConflictError, InvalidError, NotFoundError
 from soapstone.lists.profile_filter import Comparison, Join, Term
 from soapstone.sending.messages.unsubscribe_link import REQUEST, Choice, NoUnsubscribeLinkError
@@ -28,13 +27,12 @@ from soapstone.vocabulary.tracking import HARD_BOUNCES, BounceClass
 
 router = APIRouter(prefix="/sends", tags=["sends"])
 
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
 # Years that both databases hold in any time zone.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9990
 
 
 def _written(value: Any) -> Any:
-    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+    if not isinstance(value, str) or not MOMENT.fullmatch(value):
         raise ValueError("is not a time such as 2030-12-24T10:00:00+01:00")
     if not _FIRST_YEAR < int(value[:4]) < _LAST_YEAR:
         raise ValueError("is too far away")
