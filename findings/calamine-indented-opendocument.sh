@@ -2,15 +2,16 @@
 # python-calamine 0.9.1 cannot open an OpenDocument workbook (.ods) whose XML is indented, as SheetJS 0.18.5 writes it in
 # browsers, and Gnumeric: white space between table elements means nothing (ODF 1.2 part 1, 1.6), but calamine takes it
 # for a broken cell. Without it, calamine leaves out <text:tab/> and <text:line-break/>, so "High St 1" and "York" on two
-# lines become "High St 1York", and gives a date with the zone that SheetJS writes as text.
-# Remove the white space, and replace the two elements and the zone, before calamine reads a file.
+# lines become "High St 1York", and gives a date with the zone that SheetJS writes as text. It has no sheet for a table
+# without a name, as odswriter 0.5.0 writes the first one; the schema of ODF 1.2 does not require the name.
+# Remove the white space, replace the two elements and the zone, and add a name, before calamine reads a file.
 set -eu
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 npm install --silent --no-audit --no-fund --ignore-scripts xlsx@0.18.5 >/dev/null
 python3 -m venv venv
-venv/bin/pip install -q --disable-pip-version-check python-calamine==0.9.1
+venv/bin/pip install -q --disable-pip-version-check python-calamine==0.9.1 odswriter==0.5.0
 node -e '
 const XLSX = require("xlsx");
 const sheet = XLSX.utils.aoa_to_sheet([["ann@example.org", "a\tb", new Date(Date.UTC(2024, 1, 29, 13, 5, 7))]], {cellDates: true});
@@ -24,6 +25,7 @@ import re
 import zipfile
 from importlib.metadata import version
 
+import odswriter
 from python_calamine import CalamineError, CalamineWorkbook
 
 print("python-calamine", version("python-calamine"))
@@ -43,4 +45,9 @@ plain.seek(0)
 (row,) = CalamineWorkbook.from_filelike(plain).get_sheet_by_index(0).to_python()
 print("without the white space:", row)
 assert row == ["ann@example.org", "ab", "2024-02-29T13:05:07.000Z"]
+with odswriter.writer(open("nameless.ods", "wb")) as sheet:
+    sheet.writerow(["ann@example.org"])
+book = CalamineWorkbook.from_path("nameless.ods")
+print("odswriter", version("odswriter"), book.sheet_names)
+assert book.sheet_names == []
 PYTHON
