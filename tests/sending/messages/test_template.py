@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
-from soapstone.sending.messages.message import InvalidMessage
+from soapstone.sending.messages.message import MOST_MERGED, InvalidMessage, MergedTooLarge
 from soapstone.sending.messages.plain_text import plain_template, plain_text
 from soapstone.sending.messages.template import FILTERS, Template
 
@@ -193,3 +194,38 @@ def test_text_never_becomes_a_tag(text: str) -> None:
     html = "".join(f"&#{ord(character)};" for character in text) + "{{ a }}"
     expected = plain_text(html.replace("{{ a }}", "A"))
     assert Template(plain_template(html), "text").render({"a": "A"}) == expected
+
+
+WRITTEN = st.sampled_from(
+    ("Hi ", "\n", "\r\n", "<b>&amp;", "{ ", "}}", "{{ city }}", "{{ field['A B'] }}", "{{ First_Name }}")
+)
+RAW = st.sampled_from(("{% raw %}{{ x }}{% endraw %}", "{{- city -}}", "{{ missing }}", "{%- raw -%} {% endraw %}"))
+
+
+@given(
+    st.lists(WRITTEN | RAW, max_size=8).map("".join),
+    st.booleans(),
+    st.dictionaries(
+        st.sampled_from(("city", "a b", "first_name")),
+        st.sampled_from(("", "<x & 'y'>", Markup("<i>é</i>"), "{{ city }}")),
+    ),
+)
+def test_a_template_of_names_alone_gives_what_jinja_gives(source: str, markup: bool, values: dict[str, str]) -> None:
+    """Jinja does not run for it; within a condition it does."""
+    try:
+        template = Template(source, "subject", markup=markup)
+    except InvalidMessage:
+        return
+    by_jinja = Template(f"{{% if a == a %}}{source}{{% endif %}}", "subject", markup=markup)
+    given = {key: values.get(key, "") for key in by_jinja.names}
+    assert template.render(given) == by_jinja.render(given)
+    assert template.names == {key: name for key, name in by_jinja.names.items() if key != "a"}
+
+
+def test_a_template_of_names_alone_is_bounded_piece_by_piece() -> None:
+    template = Template("{{ a }}" * 500 + "b", "subject")
+    longest = MOST_MERGED // 500
+    with pytest.raises(MergedTooLarge):
+        template.render({"a": "x" * (longest + 1)})
+    assert len(template.render({"a": "x" * (longest - 1)})) == 500 * (longest - 1) + 1
+    assert template.fixed == {"b"}

@@ -147,7 +147,9 @@ class Content:
         complete = {key: values.get(key, "") for key in self.names}
         if sum(map(len, complete.values())) > MOST_MERGED:
             raise MergedTooLarge(f"The values of the mail's merge fields have more than {MOST_MERGED:,} characters.")
-        texts = _texts_of({key: complete[key] for key in self._text_names})
+        texts: Mapping[str, str] = complete
+        if Markup in map(type, complete.values()):
+            texts = _texts_of({key: complete[key] for key in self._text_names})
         allowance = Allowance()
         merged = Merged(
             subject=self._subject.render(texts, allowance),

@@ -8,7 +8,7 @@ is listed here. There are no comments: their usual marks are found in style shee
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import CodeType
 from typing import Any, NamedTuple
@@ -168,7 +168,8 @@ class Template:
             _check_body(tree.body, tracked)
             names = _Names()
             names.visit(tree)
-            code = environment.compile(tree)
+            parts = _parts(tree)
+            code = None if parts is not None else environment.compile(tree)
         except _NotAllowed as refused:
             raise InvalidMessage(f"The {part} uses what a template may not use{_line(refused)}.") from None
         except TemplateError as error:
@@ -179,8 +180,14 @@ class Template:
         except (SyntaxError, RecursionError, MemoryError):
             raise InvalidMessage(f"The {part} is too deeply nested.") from None
         self.names: Mapping[str, str] = names.found
-        self.fixed = frozenset(_texts(code))
-        self._template = CompiledTemplate.from_code(environment, code, {})
+        # Jinja takes several times as long as looking up the values of a template without filters and conditions.
+        self._parts = parts
+        self._shown: Callable[[str], str] = escape if markup else str
+        if code is not None:
+            self.fixed = frozenset(_texts(code))
+            self._template = CompiledTemplate.from_code(environment, code, {})
+        else:
+            self.fixed = frozenset(text for text, is_value in parts or () if not is_value)
         # A text that asks for nothing is merged once.
         differs = names.found or tree.find(nodes.FilterBlock) is not None
         self._always = None if differs else self._merge({}, Allowance(), None)
@@ -205,12 +212,18 @@ class Template:
         return "".join(self.pieces(values, allowance))
 
     def _merge(self, values: Mapping[str, str], allowance: Allowance, address_of: AddressOf | None) -> Sequence[str]:
-        template = self._template
-        context = template.new_context({VALUES: values, ALLOWANCE: allowance, ADDRESS_OF: address_of})
+        found: Iterable[str]
+        if self._parts is not None:
+            shown = self._shown
+            found = (shown(values[text]) if is_value else text for text, is_value in self._parts)
+        else:
+            template = self._template
+            context = template.new_context({VALUES: values, ALLOWANCE: allowance, ADDRESS_OF: address_of})
+            found = template.root_render_func(context)
         pieces: list[str] = []
         left = allowance.merged
         # Piece by piece: all of them may not fit into memory.
-        for piece in template.root_render_func(context):
+        for piece in found:
             left -= len(piece)
             if left < 0:
                 break
@@ -218,6 +231,24 @@ class Template:
         allowance.merged = left
         allowance.check()
         return pieces
+
+
+def _parts(tree: nodes.Template) -> list[tuple[str, bool]] | None:
+    """Return the texts of a template that has nothing but texts and names, each with False, and keys with True.
+
+    None for any other template.
+    """
+    parts: list[tuple[str, bool]] = []
+    for output in tree.body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            match node:
+                case nodes.TemplateData(data=str(text)):
+                    parts.append((text, False))
+                case nodes.Getitem(arg=nodes.Const(value=str(key))):
+                    parts.append((key, True))
+                case _:
+                    return None
+    return parts
 
 
 def _texts(code: CodeType) -> Iterator[str]:
