@@ -124,9 +124,9 @@ class SmtpConnection:
         protocol, self._protocol = self._protocol, None
         if protocol is not None:
             with suppress(SmtpDisconnectedError, OSError, TimeoutError):
-                async with asyncio.timeout(min(2.0, self._timeout)):
-                    protocol.write(b"QUIT\r\n")
-                    await protocol.read_reply()
+                protocol.allow(min(2.0, self._timeout))
+                protocol.write(b"QUIT\r\n")
+                await protocol.read_reply()
             protocol.close()
             with suppress(TimeoutError):
                 # TLS has a closing handshake of its own.
@@ -146,17 +146,17 @@ class SmtpConnection:
         if _BREAK.search(envelope.mail_from + envelope.rcpt_to):
             mail.decide(Verdict.FAILED, "An address has a line break in it.")
             return
-        async with asyncio.timeout(self._timeout):
-            waits_for_content = await self._prepare(protocol, envelope, mail, begin_by)
+        protocol.allow(self._timeout)
+        waits_for_content = await self._prepare(protocol, envelope, mail, begin_by)
         if mail.outcome is None:
             content = envelope.content
             if b"\n." in content or content.startswith(b"."):
                 content = _AT_LINE.sub(b"..", content)
             # Without its end the server has no mail (RFC 5321 4.1.1.4); from here on it may have all of it.
             mail.begin_content()
-            async with asyncio.timeout(self._timeout * CONTENT_PATIENCE):
-                protocol.write(content + b".\r\n")
-                reply = await protocol.read_reply()
+            protocol.allow(self._timeout * CONTENT_PATIENCE)
+            protocol.write(content + b".\r\n")
+            reply = await protocol.read_reply()
             self._hear(reply, mail)
             if mail.outcome is None:
                 mail.decide(Verdict.ACCEPTED, _shown(*reply))
@@ -167,9 +167,9 @@ class SmtpConnection:
                 self.drop()
                 return
             # It refused the recipient but still expects a mail: send an empty one (RFC 2920 3.1).
-            async with asyncio.timeout(self._timeout):
-                protocol.write(b".\r\n")
-                await protocol.read_reply()
+            protocol.allow(self._timeout)
+            protocol.write(b".\r\n")
+            await protocol.read_reply()
         # RSET goes with the next mail: connections to servers slow to answer after a refusal are closed instead.
         self._must_reset = True
 

@@ -30,6 +30,10 @@ class SmtpProtocol(asyncio.Protocol):
         self._lines: list[str] = []
         self._replies: deque[Reply] = deque()
         self._waiter: asyncio.Future[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        # The loop's time by which the replies must be there. One timer for all mails looks at it; None once it is over.
+        self._deadline = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._end = ""
         self._closed = asyncio.Event()
 
@@ -51,12 +55,25 @@ class SmtpProtocol(asyncio.Protocol):
             raise SmtpDisconnectedError(self._end or "Connection lost")
         self._transport.write(data)
 
+    def allow(self, seconds: float) -> None:
+        """Let all replies that are read from now on, up to the next call, take so many seconds together."""
+        self._deadline = self._loop.time() + seconds
+        # Where the timer is set for an earlier time, it goes on then.
+        if self._timer is None or self._timer.when() > self._deadline:
+            self._look_at_time()
+
     async def read_reply(self) -> Reply:
-        """Return the next reply. Raises SmtpDisconnectedError if the connection ended and no reply is left."""
+        """Return the next reply.
+
+        Raises SmtpDisconnectedError if the connection ended, TimeoutError when the time is over; but not while a reply
+        is left.
+        """
         while not self._replies:
             if not self.is_open:
                 raise SmtpDisconnectedError(self._end or "Connection lost")
-            self._waiter = asyncio.get_running_loop().create_future()
+            if self._timer is None:
+                raise TimeoutError
+            self._waiter = self._loop.create_future()
             try:
                 await self._waiter
             finally:
@@ -102,8 +119,21 @@ class SmtpProtocol(asyncio.Protocol):
         self._finish(why)
         self._transport.close()
 
+    def _look_at_time(self) -> None:
+        """Set the timer; wake who waits if the time is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._loop.time() < self._deadline:
+            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+        else:
+            self._wake()
+
     def _finish(self, why: str) -> None:
         self._end = self._end or why
+        # Who waits learns that the connection has ended.
+        if self._timer is not None:
+            self._timer.cancel()
         self._wake()
 
     def _wake(self) -> None:
