@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hmac
 import re
+from hashlib import sha1
 
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_encode
 
 from soapstone.accounts.link_keys import LinkKeys
+from soapstone.tracking.stems import KeyedHash
 
 # Purpose of a link → its path. A signature is valid for one purpose only.
 PATHS = {"unsubscribe": "u", "browser": "m"}
@@ -26,7 +28,10 @@ class Links:
         self._keys = [
             (
                 key.deliveries,
-                {purpose: Signer(key.value, salt=f"soapstone.{purpose}").derive_key() for purpose in PATHS},
+                {
+                    purpose: KeyedHash(Signer(key.value, salt=f"soapstone.{purpose}").derive_key(), sha1)
+                    for purpose in PATHS
+                },
             )
             for key in keys.all
         ]
@@ -55,6 +60,6 @@ class Links:
         return None
 
 
-def _signature(key: bytes, number: str) -> str:
+def _signature(key: KeyedHash, number: str) -> str:
     """Return the same signature as `Signer`."""
-    return base64_encode(hmac.digest(key, number.encode(), "sha1")).decode()
+    return base64_encode(key.sign(number.encode())).decode()

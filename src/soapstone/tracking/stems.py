@@ -14,7 +14,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from soapstone.accounts.link_keys import LinkKeys
 
@@ -46,28 +46,31 @@ class Stem(NamedTuple):
     delivery_id: int
 
 
-class _Signer:
-    """HMAC-SHA-256 (RFC 2104) with the key taken in already: the library's takes it in anew for each signature."""
+class KeyedHash:
+    """HMAC (RFC 2104) with the key taken in already: the library's takes it in anew for each signature.
 
-    def __init__(self, key: bytes) -> None:
-        # Keys are no longer than a block, which is 64 octets.
+    The `key` is no longer than a block of the `algorithm`, which is 64 octets for SHA-1 and SHA-256.
+    """
+
+    def __init__(self, key: bytes, algorithm: Callable[[bytes], Any] = sha256) -> None:
         block = key.ljust(64, b"\0")
-        self._inner, self._outer = (sha256(bytes(octet ^ pad for octet in block)) for pad in (0x36, 0x5C))
+        self._inner, self._outer = (algorithm(bytes(octet ^ pad for octet in block)) for pad in (0x36, 0x5C))
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature, 32 octets."""
+        """Return the signature."""
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(data)
         outer.update(inner.digest())
-        return outer.digest()
+        signature: bytes = outer.digest()
+        return signature
 
 
 @dataclass(frozen=True)
 class _Key:
     number: int
     deliveries: range
-    stems: _Signer
-    targets: _Signer
+    stems: KeyedHash
+    targets: KeyedHash
 
 
 class Stems:
@@ -154,8 +157,8 @@ class Stems:
         return None
 
 
-def _derived(key: str, purpose: str) -> _Signer:
-    return _Signer(hmac.digest(key.encode(), f"soapstone tracking {purpose}".encode(), "sha256"))
+def _derived(key: str, purpose: str) -> KeyedHash:
+    return KeyedHash(hmac.digest(key.encode(), f"soapstone tracking {purpose}".encode(), "sha256"))
 
 
 def _signature(key: _Key, stem: str, position: int, encoded: str) -> str:
