@@ -205,6 +205,9 @@ class SmtpConnection:
 
     def _hear(self, reply: Reply, mail: _Progress) -> None:
         """Let a reply decide the outcome, unless an earlier one has."""
+        if reply.code // 100 == (3 if mail.stage is Stage.DATA else 2):
+            # The mail goes on, whatever else the reply says.
+            return
         mail.hear(reply)
         if closes(reply.code):
             self.drop()
@@ -262,5 +265,6 @@ async def _greet(client: SMTP) -> None:
 
 def _shown(code: int, text: str) -> str:
     # A reply is untrusted bytes.
-    text = _SPACE.sub(" ", text).strip().encode("utf-8", "replace").decode().replace("\0", "")
-    return f"{code} {text}"[:LONGEST_REPLY].rstrip()
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode()
+    return f"{code} {' '.join(text.split())}".replace("\0", "")[:LONGEST_REPLY].rstrip()
