@@ -34,8 +34,9 @@ log = logging.getLogger(__name__)
 
 # Most seconds that the first replies wait for others, so that one commit stores them all.
 LONGEST_GATHERING = 0.02
-# With a journal: the share of a batch that is left when the next one is taken.
-REFILL = 4
+# With a journal: the share of a batch that is left when the next one is taken. No mail goes out during the commit, and
+# a commit costs the same for few mails and for many.
+REFILL = 16
 # With a journal: results that wait for a commit, and seconds for which they do.
 MOST_RESULTS, COMMIT_PAUSE = 500, 0.25
 # Seconds after which mails in hand are checked again in any case.

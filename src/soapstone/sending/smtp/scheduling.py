@@ -63,7 +63,7 @@ class Schedule:
     @property
     def most(self) -> int:
         """The most recipients that may be taken at once: fewer than are read ahead, which bounds a power loss."""
-        return READ_AHEAD // 2
+        return READ_AHEAD * 4 // 5
 
     @property
     def is_empty(self) -> bool:
