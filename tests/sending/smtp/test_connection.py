@@ -217,6 +217,37 @@ def test_a_server_that_falls_silent(
     assert outcome.verdict == verdict
 
 
+def test_each_mail_has_the_whole_time_however_long_the_connection_is_open(pipelining: bool) -> None:
+    """One timer serves all mails of a connection: neither those before it nor a pause shortens the time of a mail."""
+    server = Server({}, pipelining=pipelining)
+    server.delays["DATA"] = 0.5
+
+    async def then(connection: SmtpConnection) -> list[Outcome]:
+        outcomes = [await connection.send(ENVELOPE) for _ in range(3)]
+        await asyncio.sleep(1.2)
+        return [*outcomes, await connection.send(ENVELOPE)]
+
+    outcomes = converse(server, then, timeout=1.0)
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.ACCEPTED] * 4
+
+
+def test_the_long_time_for_a_content_does_not_hold_for_the_next_envelope(
+    pipelining: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "CONTENT_PATIENCE", 1000)
+    server = Server({}, pipelining=pipelining)
+
+    async def then(connection: SmtpConnection) -> Outcome:
+        accepted = await connection.send(ENVELOPE)
+        # So late that the timer goes on by the time of the content.
+        await asyncio.sleep(0.4)
+        assert accepted.verdict is Verdict.ACCEPTED
+        server.replies["RCPT"] = b"250-and so on\r\n"
+        return await asyncio.wait_for(connection.send(ENVELOPE), 30.0)
+
+    assert converse(server, then, timeout=0.3).verdict is Verdict.DEFERRED
+
+
 def test_a_mail_that_is_stopped_while_it_is_under_way_is_uncertain(pipelining: bool) -> None:
     server = Server({"END": b"250-and so on\r\n"}, pipelining=pipelining)
 

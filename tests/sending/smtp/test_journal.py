@@ -131,6 +131,18 @@ def test_an_attempt_that_was_taken_over_sends_nothing_that_the_next_one_does_not
 
 
 @ONLY_SQLITE
+def test_an_attempt_that_only_notes_outcomes_after_it_was_taken_over_sends_nothing_more(
+    office: Any, written: Journal
+) -> None:
+    written.intend(1)
+    assert heard(office.database, written.name) == {1: None}
+    written.note(1, TAKEN, now())
+    with pytest.raises(JournalError):
+        written.intend(2)
+    assert isinstance(written.trouble, LeaseLost)
+
+
+@ONLY_SQLITE
 def test_an_attempt_that_was_taken_over_notices_it_when_it_writes_its_journal_anew(
     office: Any, written: Journal
 ) -> None:
