@@ -133,13 +133,14 @@ class _Move(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """Records of one transaction: their number, where they came from, and what they were judged to be, by message.
+    """Records of one transaction: their number, where they came from, and what they were judged to be.
 
-    Acts of delivery 0 are those of mails without persons.
+    Acts of delivery 0 are those of mails without persons; `messages` has their messages by their place among the acts.
     """
 
     records: int
-    judged: list[tuple[Act, int]]
+    acts: list[Act]
+    messages: dict[int, int]
     moves: list[_Move]
 
 
@@ -361,33 +362,36 @@ class Recorder:
                 moves.append(segment.take(records[count - 1][0], count))
                 found += [record for _, record in records[:count]]
         found.sort(key=itemgetter(0))
-        judged = []
+        acts: list[Act] = []
+        messages: dict[int, int] = {}
         for record in found:
-            kind = self._judgement.judge(record, self._handed.get(record.delivery_id))
-            if kind is None:
+            _, kind, message_id, delivery_id, position, _, _ = record
+            event = self._judgement.judge(record, self._handed.get(delivery_id))
+            if event is None:
                 continue
             link_id = None
-            if record.kind is MailEventKind.CLICK:
-                link_id = self._links.get((record.message_id, record.position))
+            if kind is MailEventKind.CLICK:
+                link_id = self._links.get((message_id, position))
                 if link_id is None:
                     continue
-            judged.append((Act(kind, record.delivery_id, link_id), record.message_id))
+            if not delivery_id:
+                messages[len(acts)] = message_id
+            acts.append(Act(event, delivery_id, link_id))
         oldest = min((segment.queue[0][1].at for segment in waiting if segment.queue), default=moment)
         self._judgement.forget(min(oldest, moment))
-        return _Batch(len(found), judged, moves) if found else None
+        return _Batch(len(found), acts, messages, moves) if found else None
 
     def _store(self, batch: _Batch) -> None:
         with self._database.write() as connection:
             for move in batch.moves:
                 _move(connection, move)
-            newest = _newest_sends(connection, {number for act, number in batch.judged if not act.delivery_id})
-            acts: list[Act | AnonymousAct] = []
-            for act, message_id in batch.judged:
-                if act.delivery_id:
-                    acts.append(act)
-                elif (send := newest.get(message_id)) is not None:
+            acts: list[Act | AnonymousAct] = [*batch.acts]
+            newest = _newest_sends(connection, set(batch.messages.values()))
+            for place, message_id in batch.messages.items():
+                # Without a send, it stays an act of no mail.
+                if (send := newest.get(message_id)) is not None:
                     of = (send.account_id, message_id, send.job_id, send.is_test)
-                    acts.append(AnonymousAct(act.kind, *of, act.link_id))
+                    acts[place] = AnonymousAct(acts[place].kind, *of, acts[place].link_id)
             record_acts(connection, acts)
 
     def _learn(self, clicks: Sequence[SpoolRecord]) -> None:

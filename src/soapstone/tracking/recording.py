@@ -47,7 +47,6 @@ _PLACES = {kind: place for place, kind in enumerate(_PERSONAL)}
 _OPEN, _CLICK = _PLACES[MailEventKind.OPEN], _PLACES[MailEventKind.CLICK]
 _PEOPLE = dict(zip(_PERSONAL, ("openers", "readers", "clickers"), strict=True))
 _DATES = ("opened_at", "last_opened_at", "read_at", "last_read_at", "clicked_at", "last_clicked_at")
-_NO_DATES = (None,) * len(_DATES)
 _ACTIVITY = ("delivery_id", "account_id", *_DATES, "opens", "clicks")
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
@@ -155,8 +154,8 @@ def record_acts(connection: Connection, acts: Sequence[Act | AnonymousAct]) -> d
     for act in acts:
         if isinstance(act, AnonymousAct):
             batch.add_anonymous(act)
-        elif act.delivery_id in mails:
-            batch.add(act)
+        elif (mail := mails.get(act.delivery_id)) is not None:
+            batch.add(act.kind, mail, act.link_id)
     return batch.store(connection)
 
 
@@ -169,50 +168,44 @@ def record_past(connection: Connection, found: Sequence[PastEvent]) -> None:
     acts = [Act(each.kind, each.delivery_id) for each in found]
     batch = _Batch(mails, _clicked_links(connection, acts, mails))
     for each in found:
-        batch.add_past(each)
+        batch.add_event(each.kind, mails[each.delivery_id], each.link_id, each.at)
     batch.store(connection)
 
 
 class _Mail:
     """A mail, and what its recipient did so far."""
 
-    __slots__ = ("clicks", "dates", "id", "new", "opens", "origin")
+    __slots__ = ("clicks", "dates", "has_changed", "id", "opens", "origin")
 
-    def __init__(self, values: tuple[Any, ...]) -> None:
-        self.id, account_id, message_id, job_id, contact_id, is_test = values
-        self.origin = Origin(account_id, message_id, job_id, bool(is_test), contact_id is not None)
-        # Dates of the first and the last event of each kind, in microseconds since 1970; and events of this batch.
-        self.dates: Sequence[int | None] = _NO_DATES
+    def __init__(self, number: int, origin: Origin) -> None:
+        self.id, self.origin = number, origin
+        # Dates of the first and the last event of each kind, in microseconds since 1970; `NOW` for those of this batch.
+        self.dates: list[int | None] = [None] * len(_DATES)
         self.opens = self.clicks = 0
-        self.new = [0, 0, 0]
+        self.has_changed = False
 
     def restore(self, values: tuple[Any, ...]) -> None:
         """Take over what is stored."""
         _, *self.dates, self.opens, self.clicks = values
 
-    def has(self, place: int) -> bool:
-        """Whether there was an event of the kind at this place of `_PERSONAL`."""
-        return self.new[place] > 0 or self.dates[2 * place] is not None
-
-    def put_past(self, place: int, at: int) -> int | None:
-        """Take an event of the past of the kind at this place; return the date of the one before it."""
-        first, previous = self.dates[2 * place : 2 * place + 2]
-        dates = list(self.dates)
-        dates[2 * place : 2 * place + 2] = at if first is None else first, at
-        self.dates = dates
-        self.opens += place == _OPEN
-        self.clicks += place == _CLICK
+    def put(self, place: int, at: int) -> int | None:
+        """Take an event of the kind at this place of `_PERSONAL`; return the date of the one before it."""
+        dates, first = self.dates, 2 * place
+        previous = dates[first + 1]
+        if dates[first] is None:
+            dates[first] = at
+        dates[first + 1] = at
+        self.has_changed = True
+        if place == _OPEN:
+            self.opens += 1
+        elif place == _CLICK:
+            self.clicks += 1
         return previous
 
-    def row(self, at: int) -> tuple[Any, ...]:
-        """Return the row of what its recipient did, with the events of this batch, whose date is `at`."""
-        dates = list(self.dates)
-        for place, new in enumerate(self.new):
-            if new:
-                dates[2 * place + 1] = at
-                if dates[2 * place] is None:
-                    dates[2 * place] = at
-        return (self.id, self.origin.account_id, *dates, self.opens + self.new[_OPEN], self.clicks + self.new[_CLICK])
+    def row(self, moment: int) -> tuple[Any, ...]:
+        """Return the row of what its recipient did; `moment` is the date of this batch."""
+        dates = [moment if at == NOW else at for at in self.dates]
+        return (self.id, self.origin.account_id, *dates, self.opens, self.clicks)
 
 
 class _Batch:
@@ -226,39 +219,26 @@ class _Batch:
         # New clickers of links, and mails that were clicked for the second time.
         self._clickers: Counter[tuple[Origin, int]] = Counter()
         self._repeat_clickers: Counter[Origin] = Counter()
-        # Mails with events of the past.
-        self._past: set[int] = set()
 
-    def add(self, act: Act) -> None:
-        """Add an act of a known mail, and the events that it proves."""
-        kind, delivery_id, link_id = act
-        mail = self._mails[delivery_id]
-        place = _PLACES.get(kind)
-        if place is None:
-            self._events.add(kind, mail.origin, delivery_id, link_id)
-            return
-        for proved in range(place):
-            if not mail.has(proved):
-                self._add_personal(proved, mail, None)
-        self._add_personal(place, mail, link_id)
-        self._add_clicker(mail, link_id)
+    def add(self, kind: MailEventKind, mail: _Mail, link_id: int | None) -> None:
+        """Add an act of a mail, and the events that it proves."""
+        for place in range(_PLACES.get(kind, 0)):
+            if mail.dates[2 * place] is None:
+                self.add_event(_PERSONAL[place], mail, None)
+        self.add_event(kind, mail, link_id)
 
-    def add_past(self, event: PastEvent) -> None:
-        """Add an event of the past of a known mail."""
-        mail, place, previous = self._mails[event.delivery_id], _PLACES.get(event.kind), None
+    def add_event(self, kind: MailEventKind, mail: _Mail, link_id: int | None, at: int = NOW) -> None:
+        """Add an event of a mail, which may be of the past."""
+        place, previous = _PLACES.get(kind), None
         if place is not None:
-            previous = mail.put_past(place, event.at)
-            self._past.add(mail.id)
+            previous = mail.put(place, at)
             if place == _CLICK and mail.clicks == 2:
                 self._repeat_clickers[mail.origin] += 1
-            self._add_clicker(mail, event.link_id)
+            if link_id is not None and (pair := (mail.id, link_id)) not in self._clicked:
+                self._clicked.add(pair)
+                self._clickers[mail.origin, link_id] += 1
         is_first = place is not None and previous is None
-        self._events.add(event.kind, mail.origin, mail.id, event.link_id, previous, is_first, event.at)
-
-    def _add_clicker(self, mail: _Mail, link_id: int | None) -> None:
-        if link_id is not None and (mail.id, link_id) not in self._clicked:
-            self._clicked.add((mail.id, link_id))
-            self._clickers[mail.origin, link_id] += 1
+        self._events.add(kind, mail.origin, mail.id, link_id, previous, is_first, None if at == NOW else at)
 
     def add_anonymous(self, act: AnonymousAct) -> None:
         """Add an act without a person; reads are not counted then."""
@@ -270,8 +250,7 @@ class _Batch:
         """Store the batch; return the date of its events."""
         at = append(connection, self._events)
         moment = (at - EPOCH) // timedelta(microseconds=1)
-        mails = [mail for _, mail in sorted(self._mails.items()) if any(mail.new) or mail.id in self._past]
-        changed = [mail.row(moment) for mail in mails]
+        changed = sorted(mail.row(moment) for mail in self._mails.values() if mail.has_changed)
         upsert_rows(connection, delivery_activities, _ACTIVITY, changed)
         self._changes().store(connection)
         return at
@@ -293,15 +272,6 @@ class _Batch:
         for origin, size in self._repeat_clickers.items():
             changes.of_send(origin.account_id, origin.job_id, repeat_clickers=size)
         return changes
-
-    def _add_personal(self, place: int, mail: _Mail, link_id: int | None) -> None:
-        previous, new = mail.dates[2 * place + 1], mail.new[place]
-        mail.new[place] = new + 1
-        if place == _CLICK and mail.clicks + new == 1:
-            self._repeat_clickers[mail.origin] += 1
-        # The last event of this batch has its date, which is not known yet.
-        is_first = previous is None and not new
-        self._events.add(_PERSONAL[place], mail.origin, mail.id, link_id, NOW if new else previous, is_first)
 
 
 def _locked(connection: Connection, numbers: Collection[int]) -> list[tuple[Any, ...]]:
@@ -333,7 +303,12 @@ def _follow_up(connection: Connection, numbers: Iterable[int]) -> None:
 
 def _mails(connection: Connection, numbers: Collection[int]) -> dict[int, _Mail]:
     """Lock these deliveries, in one order; return them by number, with what their recipients did so far."""
-    found = {values[0]: _Mail(values) for values in _locked(connection, numbers)}
+    found: dict[int, _Mail] = {}
+    origins: dict[Origin, Origin] = {}
+    for number, account_id, message_id, job_id, contact_id, is_test in _locked(connection, numbers):
+        origin = Origin(account_id, message_id, job_id, bool(is_test), contact_id is not None)
+        # Events find their group faster by one and the same object.
+        found[number] = _Mail(number, origins.setdefault(origin, origin))
     columns = [delivery_activities.c[name] for name in ("delivery_id", *_DATES, "opens", "clicks")]
     for values in select_by_key(connection, columns, delivery_activities.c.delivery_id, found.keys()):
         found[values[0]].restore(values)
