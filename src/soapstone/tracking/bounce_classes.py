@@ -172,11 +172,12 @@ def _enhanced_in(text: str) -> re.Match[str] | None:
 def _judged(code: str, detail: str, text: str, *, is_failed: bool) -> tuple[BounceClass, str]:
     if code.startswith("4") and detail != "2.2":
         return _C.TRANSIENT, "Transient Failure"
-    told = [(bounce_class, reason) for pattern, bounce_class, reason in _PATTERNS if pattern.search(text)]
+    # Each pattern takes its time.
+    told = ((bounce_class, reason) for pattern, bounce_class, reason in _PATTERNS if pattern.search(text))
     subject = detail.partition(".")[0]
     is_vague = detail in _VAGUE or (subject in _OF_NO_RECIPIENT and detail not in _BY_DETAIL)
-    if told and (not detail or is_vague):
-        return told[0]
+    if (not detail or is_vague) and (first := next(told, None)):
+        return first
     if (not code or (is_vague and subject in _OF_NO_RECIPIENT)) and _GAVE_UP.search(text):
         return _C.TRANSIENT, "Transient Failure"
     if detail:

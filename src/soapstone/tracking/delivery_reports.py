@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import cache
 
 from soapstone.tracking.bounce_classes import of_report
 from soapstone.tracking.mail_parts import IncomingMail
@@ -44,7 +45,11 @@ def read_report(mail: IncomingMail) -> DeliveryReport | None:
     if not texts:
         return None
     words = text_of(mail)
-    others = [*failed_recipients(mail), *listed_addresses(words)]
+
+    @cache
+    def others() -> list[str]:
+        return [*failed_recipients(mail), *listed_addresses(words)]
+
     found: list[RecipientReport] = []
     for block in itertools.chain.from_iterable(map(_blocks, texts)):
         if len(found) == MOST_RECIPIENTS:
@@ -82,10 +87,11 @@ def _blocks(text: str) -> Iterator[dict[str, str]]:
         yield block
 
 
-def _recipient(block: dict[str, str], words: str, others: Sequence[str]) -> RecipientReport:
+def _recipient(block: dict[str, str], words: str, others: Callable[[], list[str]]) -> RecipientReport:
     address, original = _address(block.get("final-recipient", "")), _address(block.get("original-recipient", ""))
-    if not is_address(address) and others:
-        address = others[0]
+    if not is_address(address):
+        # Reports without an address of their own are rare.
+        address = next(iter(others()), address)
     action, status = block.get("action", "").split(" ")[0].lower(), block.get("status", "").strip()
     diagnostic = block.get("diagnostic-code", "")
     kind, separator, rest = diagnostic.partition(";")

@@ -64,7 +64,7 @@ class Part:
                 return b""
         return self.raw
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The body as text with plain line breaks."""
         return as_text(self.body)
@@ -150,17 +150,24 @@ def _parts(header: Header, body: bytes, kind: str, parameters: dict[str, str]) -
 
 def _split(body: bytes, boundary: bytes) -> list[bytes]:
     """Return the pieces of a multipart; the last one may lack its end."""
-    mark = re.compile(rb"(?:\A|\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\r?\Z)")
+    # The boundary is another one in each mail, and the library takes longer to compile a pattern than to read a mail.
+    body, mark = b"\n" + body, b"\n--" + boundary
     pieces: list[bytes] = []
-    start = None
-    for found in mark.finditer(body):
-        if start is not None:
-            pieces.append(body[start : found.start()].removesuffix(b"\r"))
-        if found[1] or len(pieces) == MOST_PARTS:
-            return pieces
-        start = body.find(b"\n", found.end()) + 1 or len(body)
-        # The line break before the next mark may be the one that ends this mark.
-        start = max(start - 1, 0) if body[start : start + 2] == b"--" else start
+    start, place = None, body.find(mark)
+    while place >= 0:
+        after = place + len(mark)
+        end = body.find(b"\n", after)
+        end = len(body) if end < 0 else end
+        rest = body[after:end].removesuffix(b"\r").rstrip(b" \t")
+        if rest in (b"", b"--"):
+            if start is not None:
+                pieces.append(body[start:place].removesuffix(b"\r"))
+            if rest or len(pieces) == MOST_PARTS:
+                return pieces
+            start = min(end + 1, len(body))
+            # The line break before the next mark may be the one that ends this mark.
+            start -= body.startswith(b"--", start)
+        place = body.find(mark, after)
     if start is not None:
         pieces.append(body[start:])
     return pieces
