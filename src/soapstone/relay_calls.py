@@ -32,9 +32,7 @@ def relay_calls(product: Product) -> Starlette:
         if relay is None:
             return PlainTextResponse("No such service.\n", 404)
         try:
-            reports = relay.read(headers, body)
-            for report in reports:
-                product.incoming_mails.take_relayed(report, source=relay.name)
+            product.incoming_mails.take_relayed(relay.read(headers, body), source=relay.name)
         except ForbiddenError as refusal:
             log.warning("a call for %s is refused: %s", relay.name, refusal)
             # A signature cannot be guessed; a password can.

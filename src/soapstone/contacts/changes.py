@@ -31,7 +31,7 @@ from soapstone.accounts.account import Account
 from soapstone.addresses import address_key
 from soapstone.clock import now
 from soapstone.contacts.erased_addresses import erased_among
-from soapstone.contacts.mailboxes import sharing
+from soapstone.contacts.mailboxes import sharing, with_address
 from soapstone.store.database import Database
 from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
@@ -81,17 +81,9 @@ class Change:
 
     def with_address(self, address: str) -> Sequence[int]:
         """Return all contacts with this address, the oldest first."""
-        mine, key = contacts.c.account_id == self.account.id, address_key(address)
-        if self.account.identifier == "email":
-            query = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
-            first = self.connection.execute(query).scalar_one_or_none()
-            return [] if first is None else self.sharing(first)
-        # SQLite would choose the unique index for this condition, and scan all contacts of the account.
-        repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
-        if self.connection.dialect.name == "sqlite":
-            repeatable = func.likely(repeatable)
-        query = select(contacts.c.id).where(mine, contacts.c.email_key == key, repeatable).order_by(contacts.c.id)
-        return self.connection.execute(query).scalars().all()
+        query = with_address(self.account.identifier, self.connection.dialect.name)
+        given = {"account_id": self.account.id, "key": address_key(address)}
+        return sorted(row[0] for row in self.connection.execute(query, given))
 
     def sharing(self, contact_id: int) -> list[int]:
         """Return all contacts of this one's mailbox, itself included, the oldest first (lk-64)."""

@@ -9,11 +9,30 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from functools import cache
 from operator import itemgetter
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, bindparam, func, or_, select
 
 from soapstone.store.tables import contacts
+
+
+@cache
+def with_address(identifier: str, kind: str) -> Select[tuple[int]] | CompoundSelect[tuple[int]]:
+    """Return the query for the numbers of all contacts with an address, for an account's identifier and a database.
+
+    Its parameters are `account_id` and `key`, the comparable form.
+    """
+    mine, key = contacts.c.account_id == bindparam("account_id"), bindparam("key", type_=contacts.c.email_key.type)
+    if identifier == "email":
+        owner = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
+        doubles = contacts.c.double_of.is_not(None) & contacts.c.double_of.in_(owner)
+        return owner.union_all(select(contacts.c.id).where(mine, doubles))
+    # SQLite would choose the unique index for this condition, and scan all contacts of the account.
+    repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
+    if kind == "sqlite":
+        repeatable = func.likely(repeatable)
+    return select(contacts.c.id).where(mine, contacts.c.email_key == key, repeatable)
 
 
 def has_doubles(connection: Connection, account_id: int) -> bool:

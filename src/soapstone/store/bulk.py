@@ -12,7 +12,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, any_, bindparam, func, select
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, LargeBinary, Table, any_, bindparam, func, select
 
 # One value for each of the columns.
 Values = tuple[Any, ...]
@@ -35,19 +35,22 @@ def run(connection: Connection, statement: str, given: Values) -> list[Values]:
 
 
 def select_by_key(
-    connection: Connection, columns: Sequence[Column[Any]], key: Column[Any], keys: Collection[int], *, also: str = ""
+    connection: Connection, columns: Sequence[Column[Any]], key: Column[Any], keys: Collection[Any], *, also: str = ""
 ) -> list[Values]:
     """Return these columns of the rows with one of these keys; `also` is SQL behind the condition."""
     if not keys:
         return []
     table, names = key.table.name, ", ".join(column.name for column in columns)
     given: Any = sorted(keys)
-    if connection.dialect.name == "sqlite":
-        among, given = "IN (SELECT value FROM json_each(?))", json.dumps(given)
+    if connection.dialect.name == "postgresql":
+        among, given = "= ANY(%s)", (given,)
+    elif isinstance(key.type, LargeBinary):
+        # JSON has no octets.
+        among = f"IN ({', '.join('?' * len(given))})"
     else:
-        among = "= ANY(%s)"
+        among, given = "IN (SELECT value FROM json_each(?))", (json.dumps(given),)
     statement = f"SELECT {names} FROM {table} WHERE {key.name} {among} {also}"  # noqa: S608 - names of our own
-    return run(connection, statement, (given,))
+    return run(connection, statement, tuple(given))
 
 
 def among(column: Column[Any], kind: str, name: str) -> ColumnElement[bool]:
@@ -81,6 +84,11 @@ def take_numbers(connection: Connection, table: str, count: int) -> list[int]:
 def insert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
     """Insert rows with these columns."""
     _run(connection, table, names, rows, "")
+
+
+def insert_missing_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
+    """Insert rows with these columns, except those that a unique index has already."""
+    _run(connection, table, names, rows, "ON CONFLICT DO NOTHING")
 
 
 def copy_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Iterable[Values]) -> None:

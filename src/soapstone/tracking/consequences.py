@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, or_, select
 
 from soapstone.accounts.account import Account, account_within
 from soapstone.clock import now
 from soapstone.contacts.changes import Cause, Change, change_within
 from soapstone.contacts.complaints import complain
 from soapstone.contacts.contacts import suppress
-from soapstone.store.tables import accounts, bounces, deliveries, delivery_activities, lists, sends
+from soapstone.contacts.mailboxes import with_address
+from soapstone.store.tables import bounces, deliveries, delivery_activities
+from soapstone.tracking.bounce_classes import Bounce
 from soapstone.tracking.figures import FigureChanges
+from soapstone.tracking.sent_mails import SentMail
 from soapstone.vocabulary.contacts import MembershipState
-from soapstone.vocabulary.tracking import HARD_BOUNCES, BounceClass, BounceHandling
+from soapstone.vocabulary.tracking import BounceClass, BounceHandling
 
 # The ways in which a contact leaves a list (lk-110).
 BY_BOUNCE = "Bounce"
@@ -28,52 +33,38 @@ BOUNCES_IN_A_ROW = 2
 _NO_SUCH_ADDRESS = (BounceClass.USER, BounceClass.DOMAIN)
 
 
-def hold_accounts(connection: Connection, account_ids: Iterable[int]) -> None:
-    """Lock accounts whose contacts may change, before the rows of their mails: all transactions lock in this order."""
-    held = select(accounts.c.id).where(accounts.c.id.in_(sorted(set(account_ids)))).order_by(accounts.c.id)
-    connection.execute(held.with_for_update())
+def of_bounces(connection: Connection, found: Sequence[tuple[SentMail, Bounce]], at: datetime) -> None:
+    """Unsubscribe and suppress the recipients whose bounces are too many (lk-39, lk-119, mm-123).
 
-
-def of_bounces(connection: Connection, rows: Sequence[Row[Any]]) -> None:
-    """Unsubscribe and suppress the recipients whose bounces, now stored, are too many (lk-39, lk-119, mm-123).
-
-    `rows` are deliveries with class and list of their send (`bounced_rows`). Test mails have no consequences, nor do
+    The bounces are new, and stored with this date; the mails were read before. Test mails have no consequences, nor do
     bounces of a list that leaves them alone (lk-37).
     """
-    for row in rows:
-        if row.is_test or row.bounce_class not in HARD_BOUNCES:
+    changes: dict[int, Change] = {}
+    # Hard bounces by contact and list.
+    hard: Counter[tuple[int, int]] = Counter()
+    for mail, bounce in found:
+        settings = mail.settings or {}
+        if mail.is_test or not bounce.is_hard or BounceHandling.of(settings) is BounceHandling.LEAVE_ALONE:
             continue
-        settings = row.settings or {}
-        if BounceHandling.of(settings) is BounceHandling.LEAVE_ALONE:
+        left = None
+        if mail.contact_id is not None and mail.list_id is not None and mail.added_at is not None:
+            member = mail.list_id, mail.contact_id
+            hard[member] += at >= mail.added_at
+            if 0 < settings.get("bounce_limit", 0) <= mail.hard_before + hard[member]:
+                left = member
+        is_nobody = bounce.bounce_class in _NO_SUCH_ADDRESS and _came_back_in_a_row(connection, mail)
+        if left is None and not is_nobody:
             continue
-        account = account_within(connection, row.account_id)
-        if account is None:
-            continue
-        change = change_within(connection, account, by=BY_BOUNCE)
-        limit = settings.get("bounce_limit", 0)
-        if limit and row.contact_id is not None:
-            _unsubscribe(change, row, limit)
-        if row.bounce_class in _NO_SUCH_ADDRESS and _came_back_in_a_row(change, row):
-            suppress(change, row.email)
-
-
-def bounced_rows(connection: Connection, delivery_ids: Iterable[int]) -> list[Row[Any]]:
-    """Return mails that have come back, by number, with the class of the bounce and the list of their send."""
-    query = (
-        select(
-            *(deliveries.c[name] for name in ("id", "account_id", "message_id", "contact_id", "email", "email_key")),
-            deliveries.c.is_test,
-            bounces.c["class"].label("bounce_class"),
-            sends.c.list_id,
-            lists.c.settings,
-        )
-        .join(bounces, bounces.c.delivery_id == deliveries.c.id)
-        .join(sends, sends.c.job_id == deliveries.c.job_id)
-        .join(lists, lists.c.id == sends.c.list_id, isouter=True)
-        .where(deliveries.c.id.in_(list(delivery_ids)))
-        .order_by(deliveries.c.id)
-    )
-    return list(connection.execute(query))
+        change = changes.get(mail.account_id)
+        if change is None:
+            account = account_within(connection, mail.account_id)
+            if account is None:
+                continue
+            change = changes[mail.account_id] = change_within(connection, account, by=BY_BOUNCE)
+        if left is not None:
+            change.move(*left, MembershipState.UNSUBSCRIBED, cause=Cause(message_id=mail.message_id))
+        if is_nobody:
+            suppress(change, mail.email)
 
 
 def of_complaint(
@@ -100,55 +91,38 @@ def of_complaint(
     changes.store(connection)
 
 
-def _unsubscribe(change: Change, row: Row[Any], limit: int) -> None:
-    """End the subscription if the contact's hard bounces on the list, since it was added, have reached the limit."""
-    member = change.membership(row.list_id, row.contact_id) if row.list_id else None
-    if member is None:
-        return
-    query = (
-        select(func.count())
-        .select_from(deliveries)
-        .join(bounces, bounces.c.delivery_id == deliveries.c.id)
-        .join(sends, sends.c.job_id == deliveries.c.job_id)
-        .where(
-            deliveries.c.contact_id == row.contact_id,
-            ~deliveries.c.is_test,
-            sends.c.list_id == row.list_id,
-            bounces.c["class"].in_([each.value for each in HARD_BOUNCES]),
-            bounces.c.at >= member["added_at"],
-        )
-    )
-    if change.connection.execute(query).scalar_one() >= limit:
-        cause = Cause(message_id=row.message_id)
-        change.move(row.list_id, row.contact_id, MembershipState.UNSUBSCRIBED, cause=cause)
-
-
-def _came_back_in_a_row(change: Change, row: Row[Any]) -> bool:
+def _came_back_in_a_row(connection: Connection, mail: SentMail) -> bool:
     """Return whether the two latest mails to the address came back because there is no such address.
 
     Mails of the last three days of which nothing is known yet are passed over. An open or a click proves that the mail
     arrived, whatever came back later.
     """
-    people = change.with_address(row.email) if row.email_key else []
+    if not mail.email_key:
+        return False
+    given = {"account_id": mail.account_id, "key": mail.email_key, "settled": now() - SETTLED_AFTER}
+    latest = connection.execute(_latest(mail.identifier, connection.dialect.name), given).all()
+    came_back = [each for each in latest if each.bounce_class in _NO_SUCH_ADDRESS and each.opened_at is None]
+    return len(came_back) == BOUNCES_IN_A_ROW
+
+
+@cache
+def _latest(identifier: str, kind: str) -> Select[Any]:
     delivery, activity = deliveries.c, delivery_activities.c
-    query = (
+    settled = bindparam("settled", type_=delivery.handed_at.type)
+    return (
         select(bounces.c["class"].label("bounce_class"), activity.opened_at)
         .select_from(deliveries)
         .join(bounces, bounces.c.delivery_id == delivery.id, isouter=True)
         .join(delivery_activities, activity.delivery_id == delivery.id, isouter=True)
         .where(
-            delivery.contact_id.in_(people),
-            delivery.email_key == row.email_key,
+            delivery.contact_id.in_(with_address(identifier, kind)),
+            delivery.email_key == bindparam("key"),
             ~delivery.is_test,
             or_(
                 bounces.c.delivery_id.is_not(None),
-                (delivery.state == "handed")
-                & or_(activity.opened_at.is_not(None), delivery.handed_at <= now() - SETTLED_AFTER),
+                (delivery.state == "handed") & or_(activity.opened_at.is_not(None), delivery.handed_at <= settled),
             ),
         )
         .order_by(delivery.id.desc())
         .limit(BOUNCES_IN_A_ROW)
     )
-    latest = change.connection.execute(query).all()
-    came_back = [each for each in latest if each.bounce_class in _NO_SUCH_ADDRESS and each.opened_at is None]
-    return len(came_back) == BOUNCES_IN_A_ROW

@@ -10,28 +10,31 @@ import hashlib
 import logging
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, select, update
 
 from soapstone.accounts.account import account_within
 from soapstone.clock import now
+from soapstone.store.bulk import Values, insert_missing_rows, select_by_key
 from soapstone.store.database import Database
-from soapstone.store.tables import bounces, deliveries, delivery_activities, incoming_mails, sends
+from soapstone.store.group_commit import GroupCommit
+from soapstone.store.tables import bounces, deliveries, delivery_activities, incoming_mails
+from soapstone.store.timestamps import microseconds
 from soapstone.store.transient_errors import RecordsUnavailable
-from soapstone.store.unique import insert_unless_there
 from soapstone.tracking.bounce_classes import DETAIL_CHARACTERS, Bounce
 from soapstone.tracking.complaint_reports import ComplaintReport, read_complaint, returned_headers
-from soapstone.tracking.consequences import hold_accounts, of_complaint
+from soapstone.tracking.consequences import of_complaint
 from soapstone.tracking.delivery_reports import read_report
 from soapstone.tracking.mail_parts import Header, IncomingMail, read_mail
 from soapstone.tracking.recipient_reports import DeliveryReport, RecipientReport
-from soapstone.tracking.recording import FinalResult, record_bounces, record_results
+from soapstone.tracking.recording import FinalResult, record_bounces, record_bounces_of, record_results
 from soapstone.tracking.relays import RelayReport
 from soapstone.tracking.report_texts import failed_recipients, is_named_as_server, read_text
+from soapstone.tracking.sent_mails import SentMail, lock_mails, read_mails
 from soapstone.tracking.stems import LENGTH, Stem, Stems
 from soapstone.vocabulary.tracking import BounceClass, IncomingKind, IncomingOutcome
 
@@ -56,6 +59,8 @@ _AUTO_REPLY_FIELDS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-auto
 _AUTO_REPLY_PRECEDENCE = ("auto_reply", "auto-reply", "autoreply")
 # States of the ledger in which the result of the send is not known yet.
 _UNDER_WAY = ("handing", "uncertain")
+_TAKEN = ("digest", "kind", "outcome", "delivery_id")
+_COLUMNS = tuple(incoming_mails.c.keys())[1:]
 _GIVEN_UP = "The mail stayed delayed; no other report followed."
 
 
@@ -98,12 +103,29 @@ def classify(mail: IncomingMail) -> Classified:
     return Classified(mail=mail, kind=IncomingKind.AUTO_REPLY if is_automatic else IncomingKind.REPLY)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """A mail that came in, for one mail that it is about, or for none that is known.
+
+    `name` is the text of the stem, and `identity` what is the same in all copies of the mail.
+    """
+
+    found: Classified
+    raw: bytes
+    name: str
+    stem: Stem | None
+    identity: str
+    source: str
+    account_id: int | None
+
+
 class IncomingMails:
     """Takes mails that come in, and gives up mails that stay delayed."""
 
     def __init__(self, database: Database, stems: Stems) -> None:
         self._database = database
         self._stems = stems
+        self._commits = GroupCommit(database, _take_all, _subject)
 
     def is_ours(self, address: str) -> bool:
         """Return whether an address holds a valid stem."""
@@ -118,48 +140,28 @@ class IncomingMails:
         are unknown. Raises RecordsUnavailable if the mail cannot be taken now and should come again.
         """
         found = classify(read_mail(raw))
-        names = self._stems_of(found, recipients)
-        return self._take(found, names, _identity(found.mail, raw), raw, source, account_id)
+        names: Mapping[str, Stem | None] = self._stems_of(found, recipients) or {"": None}
+        same: dict[str, Any] = {"found": found, "raw": raw, "source": source, "account_id": account_id}
+        same["identity"] = _identity(found.mail, raw)
+        return self._take([_Case(name=name, stem=stem, **same) for name, stem in names.items()])
 
-    def take_relayed(self, report: RelayReport, *, source: str) -> Taken:
-        """Take what a relay service says of one mail, as `take` does."""
-        told = RecipientReport(
-            address=report.address,
-            original_address="",
-            action="delayed" if report.kind is IncomingKind.DELAY else "failed",
-            bounce=report.bounce,
-        )
-        complaint = None
-        if report.kind is IncomingKind.COMPLAINT:
-            complaint = ComplaintReport(feedback_type=report.feedback_type, provider=source, fields=Header(()))
-        found = Classified(
-            mail=IncomingMail(Header(()), "", ()),
-            kind=report.kind if complaint is None or complaint.is_complaint else IncomingKind.SUCCESS,
-            report=None if complaint else DeliveryReport(recipients=(told,)),
-            complaint=complaint,
-        )
-        names = self._valid([report.stem])
-        (taken,) = self._take(found, names, f"{source} {report.kind} {report.uid}", b"", source, None)
-        return taken
+    def take_relayed(self, reports: Iterable[RelayReport], *, source: str) -> Sequence[Taken]:
+        """Take what a relay service says of single mails, as `take` does."""
+        cases = []
+        for report in reports:
+            names: Mapping[str, Stem | None] = self._valid([report.stem]) or {"": None}
+            ((name, stem),) = names.items()
+            identity = f"{source} {report.kind} {report.uid}"
+            same: dict[str, Any] = {"raw": b"", "source": source, "account_id": None}
+            cases.append(_Case(found=_relayed(report, source), name=name, stem=stem, identity=identity, **same))
+        return self._take(cases)
 
-    def _take(
-        self,
-        found: Classified,
-        names: Mapping[str, Stem],
-        identity: str,
-        raw: bytes,
-        source: str,
-        account_id: int | None,
-    ) -> Sequence[Taken]:
-        wanted: list[tuple[str, Stem | None]] = list(names.items()) or [("", None)]
+    def _take(self, cases: Sequence[_Case]) -> Sequence[Taken]:
         taken = []
-        for name, stem in wanted:
-            try:
-                with self._database.write(durable=True) as connection:
-                    one = self._take_one(connection, found, raw, f"{name} {identity}", stem, source, account_id)
-            except _NotYet:
-                raise RecordsUnavailable("The mail that this one is about is just being sent.") from None
-            log.info("incoming %s by %s: %s, delivery %s", one.kind, source, one.outcome, one.delivery_id)
+        for case, one in zip(cases, self._commits.run(cases), strict=True):
+            if one is None:
+                raise RecordsUnavailable("The mail that this one is about is just being sent.")
+            log.info("incoming %s by %s: %s, delivery %s", one.kind, case.source, one.outcome, one.delivery_id)
             taken.append(one)
         return taken
 
@@ -188,65 +190,6 @@ class IncomingMails:
                 query = update(incoming_mails).where(table.id.in_(some)).values(content=None)
                 more = connection.execute(query).rowcount == STEP
 
-    def _take_one(
-        self,
-        connection: Connection,
-        found: Classified,
-        raw: bytes,
-        identity: str,
-        stem: Stem | None,
-        source: str,
-        account_id: int | None,
-    ) -> Taken:
-        row = self._delivery(connection, stem, account_id)
-        # What is not found for one account hides nothing from the account that sent it.
-        scope = "" if row is not None or account_id is None else f"account {account_id} "
-        digest = hashlib.sha256((scope + identity).encode()).digest()
-        known = select(incoming_mails).where(incoming_mails.c.digest == digest)
-        if earlier := connection.execute(known).one_or_none():
-            return _taken(earlier)
-        told = found.report.about(row.email if row is not None else "") if found.report else None
-        # Without a known mail nobody could find words again to delete them with a person; and a person may be deleted.
-        has_person = row is not None and bool(row.email_key)
-        if told and told.bounce and not has_person:
-            told = replace(told, bounce=replace(told.bounce, detail=""))
-        outcome = IncomingOutcome.UNSIGNED if stem is None else IncomingOutcome.NOT_SENT
-        if row is not None:
-            outcome = _outcome(connection, found, row, told)
-        detail = found.complaint.feedback_type if found.complaint else _detail(told)
-        keeps = outcome not in (IncomingOutcome.RECORDED, IncomingOutcome.REPEATED, IncomingOutcome.WAITING)
-        values: dict[str, Any] = {
-            "received_at": now(),
-            "source": source,
-            "account_id": row.account_id if row is not None else account_id,
-            "delivery_id": row.id if row is not None else None,
-            "kind": found.kind.value,
-            "outcome": outcome.value,
-            "address": told.address if told and has_person else "",
-            "code": told.bounce.code if told and told.bounce else "",
-            "detail": detail[:DETAIL_CHARACTERS] if has_person else "",
-            "content": zlib.compress(raw[:KEPT_BYTES]) if keeps and (row is None or has_person) else None,
-        }
-        if not insert_unless_there(connection, incoming_mails, digest=digest, **values):
-            # Another process took it meanwhile, and what was recorded here was recorded there before.
-            return _taken(connection.execute(known).one())
-        return Taken(kind=found.kind, outcome=outcome, delivery_id=values["delivery_id"])
-
-    @staticmethod
-    def _delivery(connection: Connection, stem: Stem | None, account_id: int | None) -> Row[Any] | None:
-        """Lock the account of the mail that a stem names, then return the mail; None if there is none."""
-        if stem is None:
-            return None
-        here = (deliveries.c.id == stem.delivery_id) & (deliveries.c.message_id == stem.message_id)
-        if account_id is not None:
-            here &= deliveries.c.account_id == account_id
-        owner = connection.execute(select(deliveries.c.account_id).where(here)).scalar_one_or_none()
-        if owner is None:
-            return None
-        hold_accounts(connection, [owner])
-        query = select(deliveries, sends.c.list_id).join(sends, sends.c.job_id == deliveries.c.job_id)
-        return connection.execute(query.where(here)).one_or_none()
-
     def _stems_of(self, found: Classified, recipients: Iterable[str]) -> dict[str, Stem]:
         """Return the valid stems of a mail, by their text in lower case: those of its recipients, else one that it
         returns."""
@@ -263,6 +206,115 @@ class IncomingMails:
             if stem is not None and stem.delivery_id:
                 valid.setdefault(name.lower(), stem)
         return valid
+
+
+def _take_all(connection: Connection, cases: Sequence[_Case]) -> list[Taken | None]:
+    """Take mails that are about different ones; None for those that must come again: see _NotYet."""
+    numbers = {case.stem.delivery_id for case in cases if case.stem}
+    lock_mails(connection, numbers)
+    sent = read_mails(connection, numbers)
+    about = [_about(case, sent) for case in cases]
+    digests = [_digest(case, mail) for case, mail in zip(cases, about, strict=True)]
+    known = select_by_key(connection, [incoming_mails.c[name] for name in _TAKEN], incoming_mails.c.digest, digests)
+    taken = {digest: _taken(*values) for digest, *values in known}
+    rows: list[Values] = []
+
+    def take(case: _Case, mail: SentMail | None, digest: bytes) -> Bounce | None:
+        """Take a mail that is new; return the bounce that it tells of, if that is new, too."""
+        told = _told(case.found, mail)
+        try:
+            outcome = _outcome(connection, case, mail, told)
+        except _NotYet:
+            return None
+        taken[digest] = Taken(kind=case.found.kind, outcome=outcome, delivery_id=mail.id if mail else None)
+        rows.append(_row(case, digest, mail, told, outcome))
+        return told.bounce if told is not None and outcome is IncomingOutcome.RECORDED else None
+
+    new = [each for each in zip(cases, about, digests, strict=True) if each[2] not in taken]
+    bounced = []
+    for case, mail, digest in new:
+        if case.found.complaint is None and (bounce := take(case, mail, digest)) and mail is not None:
+            bounced.append((mail, bounce))
+    record_bounces_of(connection, bounced)
+    # Whoever records events locks their counters before the figures, which complaints change.
+    for case, mail, digest in new:
+        if case.found.complaint is not None:
+            take(case, mail, digest)
+    # What is about a known mail is stored by nobody else, while that is locked.
+    insert_missing_rows(connection, incoming_mails, _COLUMNS, rows)
+    return [taken.get(digest) for digest in digests]
+
+
+def _subject(case: _Case) -> Hashable:
+    """Return what the cases of one transaction must differ in: the mail that it is about, else the mail itself."""
+    return case.stem.delivery_id if case.stem else (case.account_id, case.identity)
+
+
+def _about(case: _Case, sent: Mapping[int, SentMail]) -> SentMail | None:
+    mail = sent.get(case.stem.delivery_id) if case.stem else None
+    if mail is None or case.stem is None or mail.message_id != case.stem.message_id:
+        return None
+    return mail if case.account_id in (None, mail.account_id) else None
+
+
+def _digest(case: _Case, mail: SentMail | None) -> bytes:
+    # What is not found for one account hides nothing from the account that sent it.
+    scope = "" if mail is not None or case.account_id is None else f"account {case.account_id} "
+    return hashlib.sha256(f"{scope}{case.name} {case.identity}".encode()).digest()
+
+
+def _told(found: Classified, mail: SentMail | None) -> RecipientReport | None:
+    told = found.report.about(mail.email if mail is not None else "") if found.report else None
+    # Without a known mail nobody could find words again to delete them with a person; and a person may be deleted.
+    if told and told.bounce and not _has_person(mail):
+        told = replace(told, bounce=replace(told.bounce, detail=""))
+    return told
+
+
+def _has_person(mail: SentMail | None) -> bool:
+    return mail is not None and bool(mail.email_key)
+
+
+def _row(
+    case: _Case, digest: bytes, mail: SentMail | None, told: RecipientReport | None, outcome: IncomingOutcome
+) -> Values:
+    """Return the columns of `_COLUMNS`."""
+    has_person, complaint = _has_person(mail), case.found.complaint
+    bounce = told.bounce if told else None
+    detail = complaint.feedback_type if complaint else bounce.detail if bounce else ""
+    keeps = outcome not in (IncomingOutcome.RECORDED, IncomingOutcome.REPEATED, IncomingOutcome.WAITING)
+    return (
+        digest,
+        microseconds(now()),
+        case.source,
+        mail.account_id if mail is not None else case.account_id,
+        mail.id if mail is not None else None,
+        case.found.kind.value,
+        outcome.value,
+        told.address if told and has_person else "",
+        bounce.code if bounce else "",
+        detail[:DETAIL_CHARACTERS] if has_person else "",
+        zlib.compress(case.raw[:KEPT_BYTES]) if keeps and (mail is None or has_person) else None,
+    )
+
+
+def _relayed(report: RelayReport, source: str) -> Classified:
+    """Return a service's report as if it had come by mail."""
+    told = RecipientReport(
+        address=report.address,
+        original_address="",
+        action="delayed" if report.kind is IncomingKind.DELAY else "failed",
+        bounce=report.bounce,
+    )
+    complaint = None
+    if report.kind is IncomingKind.COMPLAINT:
+        complaint = ComplaintReport(feedback_type=report.feedback_type, provider=source, fields=Header(()))
+    return Classified(
+        mail=IncomingMail(Header(()), "", ()),
+        kind=report.kind if complaint is None or complaint.is_complaint else IncomingKind.SUCCESS,
+        report=None if complaint else DeliveryReport(recipients=(told,)),
+        complaint=complaint,
+    )
 
 
 def _kind(recipients: Sequence[RecipientReport]) -> IncomingKind:
@@ -315,52 +367,55 @@ def _identity(mail: IncomingMail, raw: bytes) -> str:
     return hashlib.sha256(sender.encode() + b"\n".join(part.raw for part in mail.parts)).hexdigest()
 
 
-def _outcome(connection: Connection, found: Classified, row: Row[Any], told: RecipientReport | None) -> IncomingOutcome:
-    """Record what a mail says about one that went out; return what was made of it. Raises _NotYet."""
-    if found.kind not in (IncomingKind.BOUNCE, IncomingKind.DELAY, IncomingKind.COMPLAINT):
+def _outcome(
+    connection: Connection, case: _Case, mail: SentMail | None, told: RecipientReport | None
+) -> IncomingOutcome:
+    """Return what is made of a mail; record what it says, unless that is a bounce. Raises _NotYet."""
+    if mail is None:
+        return IncomingOutcome.UNSIGNED if case.stem is None else IncomingOutcome.NOT_SENT
+    if case.found.kind not in (IncomingKind.BOUNCE, IncomingKind.DELAY, IncomingKind.COMPLAINT):
         return IncomingOutcome.NOTHING
-    if row.state in _UNDER_WAY and (row.state == "handing" or row.next_try_at is not None):
+    if mail.state in _UNDER_WAY and (mail.state == "handing" or mail.next_try_at is not None):
         raise _NotYet
-    if row.state not in ("handed", "bounced", "failed", "uncertain"):
+    if mail.state not in ("handed", "bounced", "failed", "uncertain"):
         return IncomingOutcome.NOT_SENT
-    if row.handed_at is not None and row.handed_at < now() - BELIEVED:
+    if mail.handed_at is not None and mail.handed_at < now() - BELIEVED:
         return IncomingOutcome.EXPIRED
-    if row.state == "uncertain":
+    if mail.state == "uncertain":
         # What comes back was accepted.
         values = {"state": "handed", "handed_at": now()}
-        connection.execute(update(deliveries).where(deliveries.c.id == row.id).values(**values))
-        record_results(connection, [FinalResult(delivery_id=row.id)])
-    if found.complaint is not None:
-        return _complain(connection, found.complaint, row)
+        connection.execute(update(deliveries).where(deliveries.c.id == mail.id).values(**values))
+        record_results(connection, [FinalResult(delivery_id=mail.id)])
+    if case.found.complaint is not None:
+        return _complain(connection, case.found.complaint, mail)
     if told is None or (told.bounce is None and told.action != "delayed"):
         return IncomingOutcome.NOTHING
     if told.bounce is None:
         return IncomingOutcome.WAITING
-    new = record_bounces(connection, {row.id: told.bounce})
-    return IncomingOutcome.RECORDED if new else IncomingOutcome.REPEATED
+    return IncomingOutcome.RECORDED if mail.bounce_class is None else IncomingOutcome.REPEATED
 
 
-def _complain(connection: Connection, complaint: ComplaintReport, row: Row[Any]) -> IncomingOutcome:
+def _complain(connection: Connection, complaint: ComplaintReport, mail: SentMail) -> IncomingOutcome:
     table = incoming_mails.c
     before = select(table.id).where(
-        table.delivery_id == row.id,
+        table.delivery_id == mail.id,
         table.kind == IncomingKind.COMPLAINT.value,
         table.outcome == IncomingOutcome.RECORDED.value,
     )
-    account = account_within(connection, row.account_id)
+    account = account_within(connection, mail.account_id)
     if account is None or connection.execute(before.limit(1)).first() is not None:
         return IncomingOutcome.REPEATED
-    if not row.email_key:
+    if not mail.email_key:
         # The person was deleted.
         return IncomingOutcome.NOTHING
     of_complaint(
         connection,
         account,
-        job_id=row.job_id,
-        message_id=row.message_id,
-        list_id=row.list_id,
-        contact_id=row.contact_id,
-        address=row.email,
+        job_id=mail.job_id,
+        message_id=mail.message_id,
+        list_id=mail.list_id,
+        contact_id=mail.contact_id,
+        address=mail.email,
         provider=complaint.provider,
     )
     return IncomingOutcome.RECORDED
@@ -389,9 +444,5 @@ def _give_up(connection: Connection, delivery_id: int) -> int:
     return len(new)
 
 
-def _detail(told: RecipientReport | None) -> str:
-    return told.bounce.detail if told and told.bounce else ""
-
-
-def _taken(row: Row[Any]) -> Taken:
-    return Taken(kind=IncomingKind(row.kind), outcome=IncomingOutcome(row.outcome), delivery_id=row.delivery_id)
+def _taken(kind: str, outcome: str, delivery_id: int | None) -> Taken:
+    return Taken(kind=IncomingKind(kind), outcome=IncomingOutcome(outcome), delivery_id=delivery_id)

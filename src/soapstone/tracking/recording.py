@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Update, update
 
-from soapstone.store.bulk import select_by_key, upsert_rows
-from soapstone.store.tables import bounces, deliveries, delivery_activities, mail_events, sends
-from soapstone.store.timestamps import EPOCH
+from soapstone.store.bulk import among, insert_rows, listed, select_by_key, upsert_rows
+from soapstone.store.tables import bounces, deliveries, delivery_activities, mail_events
+from soapstone.store.timestamps import EPOCH, microseconds
 from soapstone.tracking import consequences
 from soapstone.tracking.bounce_classes import Bounce
 from soapstone.tracking.event_log import NOW, NewEvents, Origin, append
 from soapstone.tracking.figures import FigureChanges
+from soapstone.tracking.sent_mails import SentMail, lock_accounts, lock_mails, read_mails
 from soapstone.vocabulary.tracking import MailEventKind
 
 # Delivery ids in one query.
@@ -48,6 +50,7 @@ _OPEN, _CLICK = _PLACES[MailEventKind.OPEN], _PLACES[MailEventKind.CLICK]
 _PEOPLE = dict(zip(_PERSONAL, ("openers", "readers", "clickers"), strict=True))
 _DATES = ("opened_at", "last_opened_at", "read_at", "last_read_at", "clicked_at", "last_clicked_at")
 _ACTIVITY = ("delivery_id", "account_id", *_DATES, "opens", "clicks")
+_BOUNCE = ("delivery_id", "account_id", "at", "class", "reason", "code", "detail", "contact_bounces")
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
     MailEventKind.OPEN: "opens",
@@ -102,23 +105,21 @@ def record_results(connection: Connection, results: Sequence[FinalResult]) -> No
 
     What follows from bounces for their recipients is part of it.
     """
-    refusals = [result.delivery_id for result in results if result.refusal is not None and result.refusal.is_hard]
-    _hold_accounts(connection, refusals)
+    refusals = {result.delivery_id: result.refusal for result in results if result.refusal is not None}
+    lock_accounts(connection, [number for number, refusal in refusals.items() if refusal.is_hard])
     rows = _deliveries(connection, [result.delivery_id for result in results])
     changes, events = FigureChanges(), NewEvents()
-    refused: list[tuple[_Delivery, Bounce]] = []
     for result in results:
         row = rows[result.delivery_id]
         events.add(MailEventKind.SENT, row.origin, row.id)
         changes.of_send(row.account_id, row.job_id, sent=1)
         if result.refusal is not None:
-            refused.append((row, result.refusal))
             events.add(MailEventKind.BOUNCE, row.origin, row.id)
             changes.of_send(row.account_id, row.job_id, bounced=1)
+    refused = read_mails(connection, refusals)
     at = append(connection, events)
-    _store_bounces(connection, refused, at)
+    _store_bounces(connection, [(refused[number], refusal) for number, refusal in refusals.items()], at)
     changes.store(connection)
-    _follow_up(connection, refusals)
 
 
 def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[int]:
@@ -126,21 +127,27 @@ def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[
 
     A mail that was accepted before is `bounced` from now on. What follows for the recipients is part of it.
     """
-    _hold_accounts(connection, found)
-    rows = _deliveries(connection, found)
-    known = _bounced(connection, rows)
-    new = [(row, found[number]) for number, row in rows.items() if number not in known]
+    lock_mails(connection, found)
+    mails = read_mails(connection, found)
+    return record_bounces_of(connection, [(mail, found[number]) for number, mail in mails.items()])
+
+
+def record_bounces_of(connection: Connection, found: Sequence[tuple[SentMail, Bounce]]) -> list[int]:
+    """Record bounces as `record_bounces` does, of mails that are locked and were read since."""
+    new = [(mail, bounce) for mail, bounce in found if mail.bounce_class is None]
+    if not new:
+        return []
     changes, events = FigureChanges(), NewEvents()
-    for row, _ in new:
-        events.add(MailEventKind.BOUNCE, row.origin, row.id)
-        changes.of_send(row.account_id, row.job_id, bounced=1)
+    for mail, _ in new:
+        origin = Origin(mail.account_id, mail.message_id, mail.job_id, mail.is_test, mail.contact_id is not None)
+        events.add(MailEventKind.BOUNCE, origin, mail.id)
+        changes.of_send(mail.account_id, mail.job_id, bounced=1)
     at = append(connection, events)
+    numbers = [mail.id for mail, _ in new]
+    connection.execute(_came_back(connection.dialect.name), {"numbers": listed(connection, numbers)})
     _store_bounces(connection, new, at)
-    these = deliveries.c.id.in_([row.id for row, _ in new])
-    connection.execute(update(deliveries).where(these, deliveries.c.state == "handed").values(state="bounced"))
     changes.store(connection)
-    _follow_up(connection, [row.id for row, bounce in new if bounce.is_hard])
-    return [row.id for row, _ in new]
+    return numbers
 
 
 def record_acts(connection: Connection, acts: Sequence[Act | AnonymousAct]) -> datetime:
@@ -286,21 +293,6 @@ def _deliveries(connection: Connection, numbers: Iterable[int]) -> dict[int, _De
     return {row[0]: _Delivery(*row) for row in rows}
 
 
-def _hold_accounts(connection: Connection, numbers: Iterable[int]) -> None:
-    """Lock the accounts of these deliveries before their rows."""
-    found: set[int] = set()
-    for these in _pieces(numbers):
-        query = select(deliveries.c.account_id).where(deliveries.c.id.in_(these)).distinct()
-        found |= set(connection.execute(query).scalars())
-    if found:
-        consequences.hold_accounts(connection, found)
-
-
-def _follow_up(connection: Connection, numbers: Iterable[int]) -> None:
-    for these in _pieces(numbers):
-        consequences.of_bounces(connection, consequences.bounced_rows(connection, these))
-
-
 def _mails(connection: Connection, numbers: Collection[int]) -> dict[int, _Mail]:
     """Lock these deliveries, in one order; return them by number, with what their recipients did so far."""
     found: dict[int, _Mail] = {}
@@ -327,45 +319,23 @@ def _clicked_links(
     return {(delivery_id, link_id) for delivery_id, link_id in rows}
 
 
-def _store_bounces(connection: Connection, found: Sequence[tuple[_Delivery, Bounce]], at: datetime) -> None:
-    for row, bounce in found:
-        values = {
-            "delivery_id": row.id,
-            "account_id": row.account_id,
-            "at": at,
-            "class": bounce.bounce_class.value,
-            "reason": bounce.reason,
-            "code": bounce.code,
-            "detail": bounce.detail,
-            "contact_bounces": 1 + _earlier_bounces(connection, row),
-        }
-        connection.execute(insert(bounces).values(**values))
+def _store_bounces(connection: Connection, found: Sequence[tuple[SentMail, Bounce]], at: datetime) -> None:
+    """Store new bounces, with what follows from them for the recipients."""
+    moment, rows = microseconds(at), []
+    # Bounces by contact and list.
+    new: Counter[tuple[int | None, int | None]] = Counter()
+    for mail, bounce in found:
+        key = mail.contact_id, mail.list_id
+        words = bounce.bounce_class.value, bounce.reason, bounce.code, bounce.detail
+        rows.append((mail.id, mail.account_id, moment, *words, 1 + mail.bounces_before + new[key]))
+        if not mail.is_test and None not in key:
+            new[key] += 1
+    insert_rows(connection, bounces, _BOUNCE, rows)
+    consequences.of_bounces(connection, found, at)
 
 
-def _earlier_bounces(connection: Connection, row: _Delivery) -> int:
-    """Return the number of bounces so far of this contact in sends to the same list."""
-    if row.contact_id is None:
-        return 0
-    list_id = select(sends.c.list_id).where(sends.c.job_id == row.job_id).scalar_subquery()
-    query = (
-        select(func.count())
-        .select_from(deliveries)
-        .join(bounces, bounces.c.delivery_id == deliveries.c.id)
-        .join(sends, sends.c.job_id == deliveries.c.job_id)
-        .where(deliveries.c.contact_id == row.contact_id, ~deliveries.c.is_test, sends.c.list_id == list_id)
-    )
-    return int(connection.execute(query).scalar_one())
-
-
-def _bounced(connection: Connection, numbers: Iterable[int]) -> set[int]:
-    found: set[int] = set()
-    for these in _pieces(numbers):
-        found |= set(
-            connection.execute(select(bounces.c.delivery_id).where(bounces.c.delivery_id.in_(these))).scalars()
-        )
-    return found
-
-
-def _pieces(numbers: Iterable[int]) -> Iterator[list[int]]:
-    ordered = sorted(set(numbers))
-    return (ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH))
+@cache
+def _came_back(kind: str) -> Update:
+    """Return the statement that changes the state of accepted mails that came back."""
+    these = among(deliveries.c.id, kind, "numbers")
+    return update(deliveries).where(these, deliveries.c.state == "handed").values(state="bounced")
