@@ -6,6 +6,10 @@ app that answers the same 302 to all. Both on the first core, the load on the se
 Recorder: spooled opens (70 %) and clicks (30 %) on one message, in batches as the worker takes them; events a second of
 its own CPU time, since other programs of the machine take part of the clock's.
 
+Bounces: reports in Postfix' form about mails to a list, each about another one, read, judged and stored on the disk of
+SQLite and PostgreSQL; milliseconds of CPU for each, when they come one after another and when 16 come at once. Python's
+own parser of mails, which reads the same reports in turn with them, says how fast the machine is.
+
 With a checkout of listmonk, redirects are compared with its statement for a click, by psycopg on eight connections, and
 so is the recorder on PostgreSQL; see peers/listmonk_clicks.py. That statement runs on all cores.
 
@@ -22,7 +26,12 @@ import random
 import shutil
 import sys
 import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from email import message_from_bytes, policy
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -30,12 +39,13 @@ from tempfile import TemporaryDirectory
 import load
 import served
 from peers.listmonk_clicks import Clicks
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select, update
 
 import postgresql
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.tracking.ledger import Sent, send
+from tests.tracking.reports import block, report
 
 from soapstone.accounts.account import Accounts
 from soapstone.clock import now
@@ -44,11 +54,11 @@ from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store import schema
 from soapstone.store.database import Database
-from soapstone.store.tables import mail_events
+from soapstone.store.tables import contacts, lists, mail_events, memberships, sends
 from soapstone.store.timestamps import EPOCH
 from soapstone.tracking.recorder import Recorder
 from soapstone.tracking.spool import SUFFIX, SpoolRecord
-from soapstone.vocabulary.tracking import MailEventKind
+from soapstone.vocabulary.tracking import IncomingOutcome, MailEventKind
 
 CONNECTIONS = 32
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -58,16 +68,18 @@ LEAST_SHARE, LEAST_EVENTS = 0.55, 40_000
 # Redirects, and events that are recorded on PostgreSQL, for one click by listmonk's statement.
 LEAST_REDIRECTS, LEAST_RECORDED = 5, 10
 RECORDS = 200_000
+# Bounces that come at once, and milliseconds of CPU for one of them.
+AT_ONCE, MOST_MILLISECONDS = 16, 1.0
 AGENT = b"Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0"
 PEERS = Path(__file__).parent / "peers"
 
 
-def records(folder: Path, url: str = "") -> tuple[Product, Sent]:
+def records(folder: Path, url: str = "", mails: int = MAILS) -> tuple[Product, Sent]:
     """A data folder with one send; its records are in SQLite, or in the named database."""
     database = Database(url or f"sqlite:///{folder / 'soapstone.sqlite'}")
     schema.upgrade(database)
     account = Accounts(database).create("ACME", time_zone="UTC")
-    sent = send(database, account, MAILS, links=20)
+    sent = send(database, account, mails, links=20)
     return Product.open(Settings(data_dir=folder), database), sent
 
 
@@ -137,6 +149,74 @@ def recorded(folder: Path, url: str = "") -> tuple[float, float]:
     return events / spent, events / worked
 
 
+def to_list(database: Database, sent: Sent) -> None:
+    """Make the recipients of a send members of a list that unsubscribes at the third hard bounce."""
+    moment, of = now(), {"account_id": sent.account_id}
+    dates = {"created_at": moment, "updated_at": moment}
+    with database.write() as connection:
+        settings = {"bounce_limit": 3}
+        values = {**of, "name": "News", "settings": settings, "created_at": moment}
+        list_id = connection.execute(insert(lists).values(values).returning(lists.c.id)).scalar_one()
+        connection.execute(update(sends).values(list_id=list_id))
+        keys = [(number, f"p{number - 1}@example.com") for number in range(1, len(sent.mails) + 1)]
+        people = [{**of, **dates, "id": n, "email": key, "email_key": key, "unique_email": key} for n, key in keys]
+        connection.execute(insert(contacts), people)
+        since = {"state": "subscribed", "added_at": moment, "number": 1, "list_id": list_id}
+        connection.execute(insert(memberships), [{**of, **since, "contact_id": number} for number, _ in keys])
+
+
+def returned(product: Product, sent: Sent, place: int) -> tuple[bytes, str]:
+    """A report as Postfix writes it about one of the mails, and the address that it goes to."""
+    to, at = f"b+{product.stems.make(sent.message_id, sent.mails[place])}@bounce.example.com", f"p{place}@example.com"
+    said = "550 5.1.1 No such user here (in reply to RCPT TO command)"
+    fields = f"X-Postfix-Queue-ID: 4QxTz{place}\nX-Postfix-Sender: rfc822; {to}\nArrival-Date: {moment_of(place)}\n\n"
+    status = block(at, "failed", "5.1.1", said).replace("\n\n", f"\n{fields}", 1)
+    words = f"This is the mail system at mx.example.net.\n\n<{at}>: host mx.example.com[192.0.2.1] said:\n    {said}"
+    raw = report(status, text=words, to=to, head="Auto-Submitted: auto-replied\n")
+    cut = f"4QxTz{place}.{place}/mx.example.net".encode()
+    return raw.replace(b'"cut"', b'"%b"' % cut).replace(b"--cut", b"--" + cut).replace(b"<r1@", b"<%d@" % place), to
+
+
+def moment_of(place: int) -> str:
+    return f"Sun, 1 Nov 2026 10:{place // 60 % 60:02}:{place % 60:02} +0000"
+
+
+def bounces(folder: Path, rounds: int, url: str = "") -> float:
+    """Print milliseconds of CPU for a bounce, alone and among many; return the latter."""
+    size = 10 * AT_ONCE
+    product, sent = records(folder, url, 2 * size * (rounds + 1))
+    to_list(product.database, sent)
+    mails = iter([returned(product, sent, place) for place in range(len(sent.mails))])
+
+    def take(mail: tuple[bytes, str]) -> None:
+        (taken,) = product.incoming_mails.take(mail[0], [mail[1]], source="lmtp")
+        assert taken.outcome is IncomingOutcome.RECORDED, taken
+
+    def parse(mail: tuple[bytes, str]) -> None:
+        message_from_bytes(mail[0], policy=policy.default)
+
+    spent: dict[str, list[float]] = {"parser": [], "alone": [], "together": []}
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for _ in range(rounds + 1):
+            alone, together = (list(islice(mails, size)) for _ in range(2))
+            for name, run in (
+                ("parser", partial(map, parse, alone)),
+                ("alone", partial(map, take, alone)),
+                ("together", partial(threads.map, take, together)),
+            ):
+                began = time.process_time()
+                deque(run(), maxlen=0)
+                spent[name].append(1000 * (time.process_time() - began) / size)
+    kind = product.database.kind
+    product.database.close()
+    # The first round loads modules and plans statements.
+    parser, alone, together = (median(values[1:]) for values in spent.values())
+    print(
+        f"{kind}, ms of CPU: {alone:.2f} for a bounce alone, {together:.2f} among {AT_ONCE}, {parser:.2f} by the parser"
+    )
+    return together
+
+
 def against_listmonk(checkout: Path, folder: Path, rate: float, rounds: int, seconds: float) -> bool:
     """Print how many of listmonk's clicks go into our redirects and into our events; whether both are enough."""
     with postgresql.server() as server, server.database("listmonk") as theirs, server.database("soapstone") as ours:
@@ -157,13 +237,18 @@ def main() -> None:
     parser.add_argument("--listmonk", type=Path)
     given = parser.parse_args()
     with TemporaryDirectory() as name:
-        folders = [Path(name) / each / "data" for each in ("redirects", "recorder", "postgresql")]
+        folders = [
+            Path(name) / each / "data" for each in ("redirects", "recorder", "postgresql", "bounces", "returned")
+        ]
         for folder in folders:
             folder.mkdir(parents=True)
         rate, share = redirects(folders[0], given.rounds, given.seconds)
         shutil.rmtree(folders[0].parent)
         _, events = recorded(folders[1])
         met = share >= LEAST_SHARE and events >= LEAST_EVENTS
+        with postgresql.server() as server, server.database("bounces") as url:
+            spent = [bounces(folders[3], given.rounds), bounces(folders[4], given.rounds, url)]
+        met &= max(spent) <= MOST_MILLISECONDS
         if given.listmonk is not None:
             met &= against_listmonk(given.listmonk, folders[2], rate, given.rounds, given.seconds)
     sys.exit(0 if met else 1)
