@@ -83,7 +83,7 @@ class Change:
         """Return all contacts with this address, the oldest first."""
         query = with_address(self.account.identifier, self.connection.dialect.name)
         given = {"account_id": self.account.id, "key": address_key(address)}
-        return sorted(row[0] for row in self.connection.execute(query, given))
+        return sorted(self.connection.execute(query, given).scalars())
 
     def sharing(self, contact_id: int) -> list[int]:
         """Return all contacts of this one's mailbox, itself included, the oldest first (lk-64)."""

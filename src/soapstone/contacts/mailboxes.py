@@ -18,7 +18,7 @@ from soapstone.store.tables import contacts
 
 
 @cache
-def with_address(identifier: str, kind: str) -> Select[tuple[int]] | CompoundSelect[tuple[int]]:
+def with_address(identifier: str, kind: str) -> Select[int] | CompoundSelect[int]:
     """Return the query for the numbers of all contacts with an address, for an account's identifier and a database.
 
     Its parameters are `account_id` and `key`, the comparable form.

@@ -20,6 +20,14 @@ Made = TypeVar("Made")
 MOST = 50
 
 
+class _Piece(Future[Made], Generic[Given, Made]):
+    """A piece of work, and what will be made of it."""
+
+    def __init__(self, given: Given) -> None:
+        super().__init__()
+        self.given = given
+
+
 class GroupCommit(Generic[Given, Made]):
     """Does pieces of work in durable transactions.
 
@@ -36,49 +44,63 @@ class GroupCommit(Generic[Given, Made]):
         self._database = database
         self._work = work
         self._subject = subject
-        self._turn = threading.Lock()
-        self._waiting: deque[tuple[Given, Future[Made]]] = deque()
+        self._changed = threading.Condition()
+        self._is_busy = False
+        self._waiting: deque[_Piece[Given, Made]] = deque()
 
     def run(self, pieces: Sequence[Given]) -> list[Made]:
         """Return what was made of each piece, once it is on disk.
 
         An error of one piece is raised here alone, unless it is RecordsUnavailable, which is the same for all.
         """
-        mine = [(piece, Future[Made]()) for piece in pieces]
-        self._waiting.extend(mine)
-        while not all(future.done() for _, future in mine):
-            with self._turn:
-                # Those of others may be among the first, and others may have done these.
-                if not all(future.done() for _, future in mine):
-                    self._commit(self._next())
-        return [future.result() for _, future in mine]
+        mine = [_Piece[Given, Made](piece) for piece in pieces]
+        with self._changed:
+            self._waiting.extend(mine)
+        while group := self._next(mine):
+            try:
+                self._commit(group)
+            finally:
+                for each in group:
+                    if not each.done():
+                        each.set_exception(RecordsUnavailable("The transaction was broken off."))
+                with self._changed:
+                    self._is_busy = False
+                    self._changed.notify_all()
+        return [each.result() for each in mine]
 
-    def _next(self) -> list[tuple[Given, Future[Made]]]:
-        group: list[tuple[Given, Future[Made]]] = []
-        later: list[tuple[Given, Future[Made]]] = []
-        subjects = set()
-        while self._waiting and len(group) < MOST:
-            each = self._waiting.popleft()
-            subject = self._subject(each[0])
-            (later if subject in subjects else group).append(each)
-            subjects.add(subject)
-        self._waiting.extendleft(reversed(later))
-        return group
+    def _next(self, mine: Sequence[_Piece[Given, Made]]) -> list[_Piece[Given, Made]]:
+        """Wait until it is this thread's turn; return the pieces of its transaction, none if others have done its own.
 
-    def _commit(self, group: Sequence[tuple[Given, Future[Made]]]) -> None:
+        Others may have come before, so it may be its turn several times.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_busy or all(each.done() for each in mine))
+            if all(each.done() for each in mine):
+                return []
+            self._is_busy = True
+            group: dict[Hashable, _Piece[Given, Made]] = {}
+            later = []
+            while self._waiting and len(group) < MOST:
+                each = self._waiting.popleft()
+                if group.setdefault(self._subject(each.given), each) is not each:
+                    later.append(each)
+            self._waiting.extendleft(reversed(later))
+            return list(group.values())
+
+    def _commit(self, group: Sequence[_Piece[Given, Made]]) -> None:
         try:
             with self._database.write(durable=True) as connection:
-                made = self._work(connection, [piece for piece, _ in group])
+                made = self._work(connection, [each.given for each in group])
         except BaseException as error:
             is_fault = isinstance(error, Exception) and not isinstance(error, RecordsUnavailable)
             if is_fault and len(group) > 1:
                 for each in group:
                     self._commit([each])
                 return
-            for _, future in group:
-                future.set_exception(error)
             if not isinstance(error, Exception):
                 raise
+            for each in group:
+                each.set_exception(error)
         else:
-            for (_, future), result in zip(group, made, strict=True):
-                future.set_result(result)
+            for each, result in zip(group, made, strict=True):
+                each.set_result(result)
