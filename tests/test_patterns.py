@@ -104,7 +104,7 @@ def _with_stems(text: str) -> object:
 
 
 def _recipient_of(text: str) -> object:
-    return _recipient({"diagnostic-code": text, "action": "delivered"}, "", ())
+    return _recipient({"diagnostic-code": text, "action": "delivered"}, "", list)
 
 
 def _returned_to(text: str) -> object:

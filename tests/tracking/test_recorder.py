@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -339,12 +340,16 @@ def test_a_web_process_records_only_where_no_worker_is_sure_to(database: Databas
     product = Product.open(Settings(data_dir=tmp_path, machine_click_seconds=0), database)
     product.settings.spool.mkdir(exist_ok=True)
     write(product.settings.spool, [record(sent, Kind.OPEN)])
-    with _recording(product, has_worker=True):
+    # A worker that has ended before the last click.
+    worker: Any = SimpleNamespace(stop=lambda: None)
+    with _recording(product, worker):
+        assert counts(database) == {}
+    recorded = {"open": 1} if database.kind == "postgresql" else {}
+    assert counts(database) == recorded
+    write(product.settings.spool, [record(sent, Kind.OPEN, 1)], "0b" * 8 + "-00000001")
+    with _recording(product, None):
         pass
-    assert counts(database) == {}
-    with _recording(product, has_worker=False):
-        pass
-    assert counts(database) == ({"open": 1} if database.kind == "postgresql" else {})
+    assert counts(database) == {kind: 2 * number for kind, number in recorded.items()}
 
 
 def test_more_segments_than_are_open_at_once(
