@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from tests.conftest import Served
+from typer.testing import CliRunner
 
+from soapstone.cli import app
 from soapstone.store import private
 from soapstone.store.database import Database
 
@@ -38,7 +38,9 @@ def open_to_others(folder: Path) -> dict[str, str]:
 
 
 def command(*arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "soapstone", *arguments], check=True, capture_output=True)
+    """Run a command in this process, whose mask counts for it."""
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022])
