@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
-from soapstone.imports import index, reading, sweep
+from soapstone.imports import index, reader, reading, sweep
 from soapstone.imports.imports import Imports
 from soapstone.imports.merge import Merge
 from soapstone.imports.runner import run_import
@@ -414,6 +415,32 @@ def test_it_stops_and_is_cancelled_while_it_reads_the_file(
     found = Jobs(database).get(None, job.id)
     assert found is not None
     assert (found.counters, found.checkpoint) == ({}, {})
+
+
+def test_a_stop_does_not_wait_for_a_reader_that_tells_nothing(
+    database: Database,
+    blobs: Blobs,
+    prepare: Callable[[str], tuple[Account, ContactList]],
+    submit: Callable[..., Job],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its process starts, or reads the next rows of a large file; this one waits for the other end of a pipe."""
+    monkeypatch.setattr(reader, "LARGE_BYTES", 0)
+    account, here = prepare("add")
+    submit(account, here, SECOND, CASES["add"])
+    job = Jobs(database).claim("test", IMPORTS, timedelta(minutes=5))
+    assert job is not None
+    file = blobs.path(job.blob or "")
+    file.unlink()
+    os.mkfifo(file)
+    asked: list[int] = []
+
+    def stopping() -> bool:
+        asked.append(len(asked))
+        return len(asked) > 3
+
+    with pytest.raises(Stopped):
+        run_import(Run(database, blobs, job, lease=timedelta(minutes=5), stopping=stopping))
 
 
 @pytest.mark.parametrize(
