@@ -17,12 +17,19 @@ from soapstone.contacts.suppressions import Suppressions
 from soapstone.contacts.unsubscribes import from_everything
 from soapstone.jobs.worker import Worker
 from soapstone.sending.runner import SendRunner
+from soapstone.sending.smtp import delivery
 from soapstone.sending.smtp.delivery_log import DeliveryLog
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.store.tables import contacts, jobs
 from soapstone.vocabulary.contacts import MembershipState
 
 PEOPLE = 40
+
+
+@pytest.fixture(autouse=True)
+def _batches_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However little a busy machine sends in a second."""
+    monkeypatch.setattr(delivery, "BATCH_SECONDS", 3600.0)
 
 
 def edit(office: Any, contact_id: int, change: Callable[[Any], object]) -> None:

@@ -25,7 +25,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.runner import SendRunner
 from soapstone.sending.signed_links import Links
-from soapstone.sending.smtp import delivery_log, journal
+from soapstone.sending.smtp import delivery, delivery_log, journal
 from soapstone.sending.smtp.journal import Heard, Journal, JournalError
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.server import SmtpServer
@@ -238,7 +238,7 @@ def begin(
 
 
 def copies(office: Any, folder: Path, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> list[Copy]:
-    """Copies after each record that the journal got, made during the send."""
+    """Copies after each record that the journal got, made during the send. Its batches grow, however slow it is."""
     made: list[Copy] = []
     append = Journal._append
     folder.mkdir()
@@ -249,6 +249,7 @@ def copies(office: Any, folder: Path, server: ScriptedServer, monkeypatch: pytes
 
     with monkeypatch.context() as patch:
         patch.setattr(Journal, "_append", appending)
+        patch.setattr(delivery, "BATCH_SECONDS", 3600.0)
         work_to_a_pause(office)
     return made
 

@@ -43,6 +43,8 @@ MOST_RESULTS, COMMIT_PAUSE = 500, 0.25
 LONGEST_TRUST = 1.5
 # Seconds into a commit, which then mostly waits for the disk, after which mails are built beside it.
 COMMIT_START = 0.001
+# With a journal: seconds within which a batch goes out, in the end.
+BATCH_SECONDS = 1.0
 # Most seconds that an idle send waits in its run; for longer waits it goes back to the queue.
 SHORT_WAIT = 3.0
 # Renew the lease and check for cancellation at least this often (seconds).
@@ -293,9 +295,8 @@ class SmtpDelivery:
         for row, outcome, _ in returned:
             self._schedule.put_back(row, last=outcome.verdict is Verdict.REFUSES_SENDER)
         if taken:
-            # What goes out within a second, in the end.
-            within_second = len(came_back) / max(loop.time() - since, 0.001)
-            self._batch = int(min(self._schedule.most, 2 * self._batch, max(self._server.share, within_second)))
+            soon = BATCH_SECONDS * len(came_back) / max(loop.time() - since, 0.001)
+            self._batch = int(min(self._schedule.most, 2 * self._batch, max(self._server.share, soon)))
         self._serve()
         return bool(returned)
 
