@@ -93,6 +93,16 @@ def test_a_journal_does_not_grow_with_the_send(office: Any, written: Journal) ->
     assert list(path.parent.iterdir()) == [path]
 
 
+@ONLY_SQLITE
+def test_a_journal_whose_folder_was_removed_is_written_anew(office: Any, written: Journal) -> None:
+    written.intend(1)
+    shutil.rmtree(journal._folder(office.database))
+    written.begin([1])
+    written.intend(2)
+    assert written.trouble is None
+    assert heard(office.database, written.name) == {1: None, 2: None}
+
+
 @given(st.lists(st.tuples(st.integers(1, 4), st.sampled_from([None, TAKEN, LATER])), max_size=8))
 @settings(max_examples=30)
 def test_a_journal_that_ends_in_the_middle_of_a_record_says_what_was_written_before(

@@ -121,6 +121,8 @@ class Journal:
         new = self._path.with_suffix(".new")
         content = b"".join(self._open.values())
         try:
+            # Somebody may have removed it.
+            private.make_folder(new.parent)
             file = _create(new)
             if os.write(file, content) < len(content):
                 raise RecordsUnavailable(DISK_FULL)
