@@ -16,7 +16,7 @@ from soapstone.listrak.import_history import PROFILE_TEXTS
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_values import stored
 from soapstone.lists.profiles import ProfileAttribute
-from soapstone.migration.listrak_sent import ListrakSent
+from soapstone.migration.listrak_sent import MEMBER, ListrakSent
 from soapstone.migration.move import TOGETHER
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
 from soapstone.vocabulary.rows import ImportOutcome
@@ -121,7 +121,7 @@ class ListrakMove(ListrakSent):
         self.counts["address that is none, or of a deleted contact: refused"] += people.refused
         self.tally("subscriber" if subscribed else "removal", stored_places)
         pairs = ((int(row.ContactID), ours[number]) for number, row in known if (row.ContactID or "").isdecimal())
-        self.save(step, page, (), **{f"contact of list {found.id}": pairs})
+        self.save(step, page, (), **{MEMBER.format(found.id): pairs})
         self.display.advance(len(rows))
 
     def complaints(self) -> None:

@@ -27,6 +27,8 @@ from soapstone.wire.types import Struct
 BODIES = {"Text": "plain"}
 # Kind of their numbers in the journal, which may be those of saved messages, too.
 SENT = "sent message"
+# The same of the contacts of a list.
+MEMBER = "contact of list {}"
 
 
 class ListrakSent(ListrakLists, SentMails):
@@ -37,6 +39,7 @@ class ListrakSent(ListrakLists, SentMails):
         self.begin_sent()
         self.display.step("sent mails", None)
         lists = [(theirs, found, self._listed(theirs)) for theirs, found in self._lists_here()]
+        self._of_lists = [MEMBER.format(found.id) for _, found, _ in lists]
         times = Counter(row.MsgID for _, _, rows in lists for row, _ in rows)
         for _, found, rows in lists:
             for row, bounced in rows:
@@ -68,7 +71,7 @@ class ListrakSent(ListrakLists, SentMails):
 
     def _sent(self, found: ContactList, told: t.WSMessageActivity, bounced: int, *, is_shared: bool) -> None:
         """Read what became of a message on a list. If it is shared with others, contacts tell whose mail is meant."""
-        members = f"contact of list {found.id}" if is_shared else ""
+        members = MEMBER.format(found.id) if is_shared else ""
         at = self.instant(told.SendDate)
         name = f"message {told.MsgID} to list {found.id}:"
         if at is None:
@@ -142,14 +145,20 @@ class ListrakSent(ListrakLists, SentMails):
 
     def _happened(self, date: str, members: str, link: int | None = None) -> Callable[[Any], Happened]:
         """Return what tells address and moment of a row."""
-        return lambda row: Happened(self._address(members, row), self._moment(getattr(row, date)), link)
 
-    def _address(self, members: str, row: Any) -> str:
-        """Return the address in a row; none if its contact has no number of this kind, if one is given."""
+        def told(row: Any) -> Happened:
+            email, later = self._address(members, row)
+            return Happened(email, self._moment(getattr(row, date)), link, later=later)
+
+        return told
+
+    def _address(self, members: str, row: Any) -> tuple[str, bool]:
+        """Return the address in a row; none if its contact has no number of this kind, if one is given, and whether it
+        has none at all: it came after the contacts were read."""
         number = int(row.ContactID) if str(row.ContactID).isdecimal() else 0
         if members and self.journal.number(members, number) is None:
-            return ""
-        return row.EmailAddress or ""
+            return "", number > 0 and all(self.journal.number(each, number) is None for each in self._of_lists)
+        return row.EmailAddress or "", False
 
     def _moment(self, told: datetime | str | None) -> datetime | None:
         """Return the instant of a date, which some reports tell as text (lk-22)."""
@@ -164,7 +173,8 @@ class ListrakSent(ListrakLists, SentMails):
         at, reason = self._moment(row.BounceDate), row.BounceReason or ""
         count = max(row.BounceCount, 1)
         bounce = PastBounce(at or self.until, of_reason(reason), reason, row.BounceDetail or "", count)
-        return Happened(self._address(members, row), at, bounce=bounce)
+        email, later = self._address(members, row)
+        return Happened(email, at, bounce=bounce, later=later)
 
     def _clicks(self, name: str, send: PastSend, number: int, members: str) -> None:
         """Store the links in their order, and stage the clicks on each."""

@@ -35,7 +35,8 @@ MAIL, LINK = "mail", "link"
 
 class Happened(NamedTuple):
     """A row of a report: the mail by its number over there, if it is told, or else by address; the link of a click,
-    what a bounce tells, and our number of the contact, where contacts share addresses."""
+    what a bounce tells, and our number of the contact, where contacts share addresses. `later`: whose mail it is cannot
+    be known before the next run."""
 
     email: str
     at: datetime | None
@@ -43,6 +44,7 @@ class Happened(NamedTuple):
     mail: int = 0
     bounce: PastBounce | None = None
     contact_id: int | None = None
+    later: bool = False
 
 
 class SentMails(Move):
@@ -78,7 +80,8 @@ class SentMails(Move):
         """Stage the events of a report, without those of mails of other sends unless they are wanted."""
         step, place = f"{kind} {name}", KINDS.index(kind)
         for page, rows in self.pages(step, fetch):
-            found = [each for each in map(told, rows) if each.email or each.mail]
+            every = [told(row) for row in rows]
+            found = [each for each in every if each.email or each.mail]
             numbers = self.journal.numbers(MAIL, {each.mail for each in found if each.mail})
             if not of_others:
                 mine = self.product.past_sends.among(send, numbers.values())
@@ -97,7 +100,7 @@ class SentMails(Move):
                     moment = (at - EPOCH) // timedelta(microseconds=1)
                     staged.append(Staged(moment, place, 0, send.message_id, number, each.link))
             self.product.past_sends.bounced(self.account, bounces)
-            if len(staged) < len(found):
+            if len(staged) < len(found) or any(each.later for each in every):
                 self.save(f"{_CUT}{name}", True)
             self.save(step, page, staged, mail=[(each.mail, by_row[id(each)]) for each in new if each.mail])
             self.display.advance(len(rows))
