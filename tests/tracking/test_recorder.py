@@ -297,6 +297,23 @@ def test_at_its_end_it_records_what_waits(database: Database, account: Account, 
     assert time.monotonic() - begun < 10
 
 
+def test_an_end_before_its_first_look_takes_no_click_along(
+    database: Database, folder: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread gets its first turn late, or another process had the lock until now."""
+    write(folder, [record(sent, Kind.OPEN, ago=60)])
+    run = Recorder.run
+
+    def run_late(recorder: Recorder) -> None:
+        assert recorder._stop.wait(60)
+        run(recorder)
+
+    monkeypatch.setattr(Recorder, "run", run_late)
+    with Recorder(database, folder, machine_seconds=5, pause=0.01).running(patience=60):
+        pass
+    assert counts(database) == {"open": 1}
+
+
 def test_at_its_end_it_tries_again_and_opens_all_segments(
     database: Database, folder: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
