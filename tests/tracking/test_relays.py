@@ -278,3 +278,17 @@ def test_a_topic_is_subscribed_and_others_are_refused(office: Office, tmp_path: 
     for url in ("https://example.com/x.pem", "https://sns.eu-west-1.amazonaws.com/x", "file:///etc/passwd.pem"):
         assert service.call(sns({}, SigningCertURL=url)) == 403
     assert service.fetched == []
+
+
+def test_sentences_of_a_topic_are_no_reports(office: Office, tmp_path: Any) -> None:
+    """SES tries a topic by a sentence, and SNS says by one that a subscription ends; an error makes it come again."""
+    service = Service("ses", Post(office), Settings(data_dir=tmp_path / "data", relay="ses", relay_key=TOPIC))
+    assert service.call(sns("", Message="The topic works.")) == 200
+    ends = {"Type": "UnsubscribeConfirmation", "Token": "abc", "SubscribeURL": SUBSCRIBE}
+    assert service.call(sns("", Message="The subscription has ended.", **ends)) == 200
+    # What a forger says is refused all the same, and nobody subscribes again.
+    headers, body = sns("", Message="The topic works.")
+    assert service.call((headers, body.replace(b"works", b"fails"))) == 403
+    assert service.fetched == [CERTIFICATE]
+    for broken in ("{", '{"eventType": "Bounce"}'):
+        assert service.call(sns("", Message=broken)) == 400

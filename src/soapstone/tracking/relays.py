@@ -128,7 +128,8 @@ class Relay:
                 raise ValueError("no URL of SNS")
             self._fetch(given["SubscribeURL"])
             return {}
-        return json.loads(given["Message"])
+        # SES tries a topic by a sentence, and SNS says by one that a subscription ends.
+        return json.loads(given["Message"]) if given["Message"].startswith("{") else {}
 
     def _check_sns(self, given: Mapping[str, Any]) -> None:
         from cryptography.exceptions import InvalidSignature
