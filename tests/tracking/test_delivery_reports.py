@@ -67,6 +67,8 @@ FORMS = {
     ),
     "a loop": (block(status="5.4.6", diagnostic="554 5.4.6 Too many hops"), "hard", "5.4.6"),
     "no name server": (block(diagnostic="Host not found, try again"), "transient", ""),
+    "given up, 4.0.0 and words without a code": (block(status="4.0.0", diagnostic="no answer"), "transient", ""),
+    "words of a resolver": (block(diagnostic="lookup receiver.example: no such host"), "domain", ""),
     "a local program's code": (
         block(status="4.4.7") + "Diagnostic-Code: X-Unix; 75\n",
         "transient",

@@ -55,7 +55,7 @@ _WORDS: tuple[tuple[str, BounceClass, str], ...] = (
     ),
     (
         r"(host|domain)[^.\n]{0,20} (not found(?!, try again)|unknown|does not exist)|unknown (host|domain)"
-        r"|host unknown|no mx|null mx|mx or srv record|no relevant answers|doesn't receive email",
+        r"|host unknown|no such (host|domain)|no mx|null mx|mx or srv record|no relevant answers|doesn't receive email",
         _C.DOMAIN,
         "DNS Failure",
     ),
@@ -159,7 +159,7 @@ def of_report(*, status: str, diagnostic: str, words: str = "") -> Bounce:
     if reply and reply[1] == "552" and detail.startswith("1."):
         # 552 is about room (RFC 5321 4.2.3), whatever a code says of the address.
         detail = ""
-    bounce_class, reason = _judged(code, detail, text, is_failed=status.startswith("5"))
+    bounce_class, reason = _judged(code, detail, text, status)
     return Bounce(bounce_class=bounce_class, reason=reason, code=code, detail=text)
 
 
@@ -169,7 +169,7 @@ def _enhanced_in(text: str) -> re.Match[str] | None:
     return next((each for each in found if each[1] == found[0][1] and each[2][-2:] != ".0"), next(iter(found), None))
 
 
-def _judged(code: str, detail: str, text: str, *, is_failed: bool) -> tuple[BounceClass, str]:
+def _judged(code: str, detail: str, text: str, status: str) -> tuple[BounceClass, str]:
     if code.startswith("4") and detail != "2.2":
         return _C.TRANSIENT, "Transient Failure"
     # Each pattern takes its time.
@@ -186,6 +186,8 @@ def _judged(code: str, detail: str, text: str, *, is_failed: bool) -> tuple[Boun
             # The words may name the kind of policy.
             return next((each for each in told if each[0] is found[0]), found)
         return found
-    if code.startswith("5") or is_failed:
+    if code.startswith("5") or status.startswith("5"):
         return _C.HARD, "General Hard Bounce"
+    if status.startswith("4"):
+        return _C.TRANSIENT, "Transient Failure"
     return _C.UNKNOWN, "General Bounce"
