@@ -14,6 +14,7 @@ from tests.imports.workbooks import html
 
 from soapstone.commands import html_table
 from soapstone.commands.html_table import as_csv
+from soapstone.imports.file_kinds import kind
 from soapstone.imports.records import UnreadableError
 
 
@@ -41,6 +42,13 @@ def test_the_largest_table_of_a_page(tmp_path: Path) -> None:
     assert written(tmp_path, page.encode()) == "Email,Name\nann@example.org,Ann\n"
     # One that has no end ends with the page.
     assert written(tmp_path, b"<table><tr><td>Email<tr><td>ann@example.org") == "Email\nann@example.org\n"
+
+
+def test_rows_without_a_table(tmp_path: Path) -> None:
+    """As the shell of SQLite writes them in its mode html."""
+    page = b"<TR><TH>Email</TH>\n<TH>Name</TH>\n</TR>\n<TR><TD>ann@example.org</TD>\n<TD>Ann</TD>\n</TR>\n"
+    assert kind(page) == "html"
+    assert written(tmp_path, page) == "Email,Name\nann@example.org,Ann\n"
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -90,7 +90,8 @@ def _tables(text: str) -> Iterator[_Table]:
             elif token.name == "table":
                 open_tables.append(_Table())
             elif table is None:
-                continue
+                if token.name == "tr":
+                    open_tables.append(_Table([[]]))
             elif token.name == "tr":
                 table.end_cell()
                 table.rows.append([])

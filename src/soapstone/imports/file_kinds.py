@@ -20,7 +20,8 @@ HEAD_BYTES = 64 << 10
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLDEST = (b"\x09\x00\x04\x00", b"\x09\x02\x06\x00", b"\x09\x04\x06\x00", b"\x09\x08\x08\x00", b"\x09\x08\x10\x00")
 _MARKUP = re.compile(r"<(?:!doctype html|html|table|[a-z!?/])", re.IGNORECASE)
-_TABLE = re.compile(r"<table[\s>]", re.IGNORECASE)
+# The shell of SQLite writes rows without a table.
+_TABLE = re.compile(r"<(?:table|tr)[\s>]", re.IGNORECASE)
 # RFC 2849, with the comments that ldapsearch writes in front.
 _LDIF = re.compile(r"(?:(?:#[^\n]*|version: ?1)?\r?\n)*dn:")
 _EXCEL = "urn:schemas-microsoft-com:office:spreadsheet"
