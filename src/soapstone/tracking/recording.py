@@ -108,18 +108,17 @@ def record_results(connection: Connection, results: Sequence[FinalResult]) -> No
     refusals = {result.delivery_id: result.refusal for result in results if result.refusal is not None}
     lock_accounts(connection, [number for number, refusal in refusals.items() if refusal.is_hard])
     rows = _deliveries(connection, [result.delivery_id for result in results])
-    changes, events = FigureChanges(), NewEvents()
+    events = NewEvents()
     for result in results:
         row = rows[result.delivery_id]
-        events.add(MailEventKind.SENT, row.origin, row.id)
-        changes.of_send(row.account_id, row.job_id, sent=1)
+        origin = row.origin
+        events.add(MailEventKind.SENT, origin, row.id)
         if result.refusal is not None:
-            events.add(MailEventKind.BOUNCE, row.origin, row.id)
-            changes.of_send(row.account_id, row.job_id, bounced=1)
+            events.add(MailEventKind.BOUNCE, origin, row.id)
     refused = read_mails(connection, refusals)
     at = append(connection, events)
     _store_bounces(connection, [(refused[number], refusal) for number, refusal in refusals.items()], at)
-    changes.store(connection)
+    _mail_figures(events).store(connection)
 
 
 def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[int]:
@@ -137,16 +136,15 @@ def record_bounces_of(connection: Connection, found: Sequence[tuple[SentMail, Bo
     new = [(mail, bounce) for mail, bounce in found if mail.bounce_class is None]
     if not new:
         return []
-    changes, events = FigureChanges(), NewEvents()
+    events = NewEvents()
     for mail, _ in new:
         origin = Origin(mail.account_id, mail.message_id, mail.job_id, mail.is_test, mail.contact_id is not None)
         events.add(MailEventKind.BOUNCE, origin, mail.id)
-        changes.of_send(mail.account_id, mail.job_id, bounced=1)
     at = append(connection, events)
     numbers = [mail.id for mail, _ in new]
     connection.execute(_came_back(connection.dialect.name), {"numbers": listed(connection, numbers)})
     _store_bounces(connection, new, at)
-    changes.store(connection)
+    _mail_figures(events).store(connection)
     return numbers
 
 
@@ -279,6 +277,14 @@ class _Batch:
         for origin, size in self._repeat_clickers.items():
             changes.of_send(origin.account_id, origin.job_id, repeat_clickers=size)
         return changes
+
+
+def _mail_figures(events: NewEvents) -> FigureChanges:
+    """Return what mails that were sent or have bounced add to figures."""
+    changes = FigureChanges()
+    for group, size in events.sizes().items():
+        changes.of_send(group.origin.account_id, group.origin.job_id, **{_MAIL_FIGURES[group.kind]: size})
+    return changes
 
 
 def _locked(connection: Connection, numbers: Collection[int]) -> list[tuple[Any, ...]]:
