@@ -205,9 +205,6 @@ class SmtpConnection:
 
     def _hear(self, reply: Reply, mail: _Progress) -> None:
         """Let a reply decide the outcome, unless an earlier one has."""
-        if reply.code // 100 == (3 if mail.stage is Stage.DATA else 2):
-            # The mail goes on, whatever else the reply says.
-            return
         mail.hear(reply)
         if closes(reply.code):
             self.drop()
