@@ -39,8 +39,10 @@ class Links:
     def make(self, purpose: str, delivery_id: int) -> str:
         """Return the link of this purpose for one recipient of a send."""
         number = str(delivery_id)
-        key = next(keys[purpose] for numbers, keys in self._keys if delivery_id in numbers)
-        return f"{self.base}/{PATHS[purpose]}/{number}.{_signature(key, number)}"
+        for numbers, keys in self._keys:
+            if delivery_id in numbers:
+                return f"{self.base}/{PATHS[purpose]}/{number}.{_signature(keys[purpose], number)}"
+        raise LookupError(f"no key signs for delivery {delivery_id}")
 
     def held_by(self, text: str) -> bool:
         """Return whether the text holds a link made here, copied from a sent mail (mm-99)."""
