@@ -77,6 +77,9 @@ class Journal:
     def intend(self, number: int) -> None:
         """Record that the content of a mail is given to the server next. Raises JournalError."""
         self._append(number, _record(_NUMBER.pack(_INTENT_KIND, number)))
+        if self.trouble is None and os.lseek(self._file, 0, os.SEEK_CUR) != self._size:
+            # A later attempt has marked the file before this record, or an outcome before it, and does not know it.
+            self.trouble = LeaseLost()
         if self.trouble is not None:
             raise JournalError
 
@@ -108,9 +111,6 @@ class Journal:
             self._size += len(record)
             if written < len(record):
                 self.trouble = RecordsUnavailable(DISK_FULL)
-            elif os.lseek(self._file, 0, os.SEEK_CUR) != self._size:
-                # A later attempt has marked the file before this record: it does not know the record.
-                self.trouble = LeaseLost()
         except OSError as error:
             self.trouble = _unavailable(error)
 
