@@ -16,6 +16,8 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Connection, LargeBinar
 
 # One value for each of the columns.
 Values = tuple[Any, ...]
+# PostgreSQL's types of whole numbers.
+_NUMBERS = ("BIGINT", "INTEGER")
 # Rows that are handed to COPY together.
 _COPIED = 500
 
@@ -42,10 +44,11 @@ def select_by_key(
         return []
     table, names = key.table.name, ", ".join(column.name for column in columns)
     given: Any = sorted(keys)
+    octets = isinstance(key.type, LargeBinary)
     if connection.dialect.name == "postgresql":
-        among, given = "= ANY(%s)", (given,)
-    elif isinstance(key.type, LargeBinary):
-        # JSON has no octets.
+        among, given = ("= ANY(%s)", (given,)) if octets else ("= ANY(%s::bigint[])", (_array(given),))
+    elif octets:
+        # JSON has none.
         among = f"IN ({', '.join('?' * len(given))})"
     else:
         among, given = "IN (SELECT value FROM json_each(?))", (json.dumps(given),)
@@ -138,7 +141,7 @@ def update_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     sets = ", ".join(f"{name} = new.{name}" for name in changed)
     new = f"unnest({_arrays(table, names)}) AS new ({', '.join(names)})"
     statement = f"UPDATE {table.name} SET {sets} FROM {new} WHERE {table.name}.{key} = new.{key}"  # noqa: S608
-    connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+    connection.exec_driver_sql(statement, _columns(table, names, rows))
 
 
 def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> None:
@@ -149,7 +152,21 @@ def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Seq
         connection.exec_driver_sql(statement, list(rows))
     else:
         # An array for each column: one statement, however many rows.
-        connection.exec_driver_sql(statement, tuple(list(column) for column in zip(*rows, strict=True)))
+        connection.exec_driver_sql(statement, _columns(table, names, rows))
+
+
+def _columns(table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> tuple[Any, ...]:
+    """Return the values of each column as PostgreSQL's driver takes an array."""
+    columns = zip(*rows, strict=True)
+    return tuple(
+        _array(column) if kind in _NUMBERS else list(column)
+        for kind, column in zip(_types(table, names), columns, strict=True)
+    )
+
+
+def _array(numbers: Iterable[int | None]) -> str:
+    """Return numbers as the text of an array; the driver takes twenty times as long for a list."""
+    return f"{{{','.join(map(str, numbers))}}}".replace("None", "NULL")
 
 
 @cache
@@ -160,11 +177,16 @@ def _statement(table: Table, names: tuple[str, ...], end: str, kind: str) -> str
     return f"{head} SELECT * FROM unnest({_arrays(table, names)}) {end}"  # noqa: S608
 
 
-@cache
 def _arrays(table: Table, names: tuple[str, ...]) -> str:
     """Return the parameters of PostgreSQL that take an array for each column."""
+    return ", ".join(f"%s::{each}[]" for each in _types(table, names))
+
+
+@cache
+def _types(table: Table, names: tuple[str, ...]) -> list[str]:
+    """Return PostgreSQL's names of the columns' types."""
     from sqlalchemy.dialects import postgresql
 
     types = [table.c[name].type.compile(postgresql.dialect()) for name in names]  # type: ignore[no-untyped-call]
     # An array has no collation.
-    return ", ".join(f"%s::{each.partition(' COLLATE ')[0]}[]" for each in types)
+    return [each.partition(" COLLATE ")[0] for each in types]

@@ -23,13 +23,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import BigInteger, Connection, Row, delete, insert, select, tuple_, type_coerce, update
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
 from soapstone.backoff import backoff
 from soapstone.clock import now
 from soapstone.jobs.lock import WorkerLock
 from soapstone.store import private
 from soapstone.store.bucket import Bucket
+from soapstone.store.bulk import select_by_key
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, sends, spool_positions, tracked_links
 from soapstone.store.timestamps import EPOCH
@@ -413,10 +414,8 @@ class Recorder:
             for these in _pieces(messages):
                 query = select(link.message_id, link.position, link.id).where(link.message_id.in_(these))
                 self._links |= {(row.message_id, row.position): row.id for row in connection.execute(query)}
-            handed_at = type_coerce(delivery.handed_at, BigInteger)
-            for these in _pieces(mails):
-                times = select(delivery.id, handed_at).where(delivery.id.in_(these), delivery.handed_at.is_not(None))
-                self._handed |= {row[0]: row[1] for row in connection.execute(times)}
+            times = [delivery.id, delivery.handed_at]
+            self._handed |= select_by_key(connection, times, delivery.id, mails, also="AND handed_at IS NOT NULL")
 
     def _remove_ended(self) -> None:
         """Remove segments whose records are stored and on the disk.
