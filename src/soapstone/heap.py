@@ -12,7 +12,7 @@ _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
 # New objects after which Python looks for garbage among them.
-_NEW_OBJECTS = 20_000
+_NEW_OBJECTS = 100_000
 
 
 @contextmanager

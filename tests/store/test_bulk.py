@@ -7,8 +7,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import BigInteger, Column, Connection, ForeignKey, Integer, MetaData, Table, Text, insert, select
+from sqlalchemy.exc import OperationalError
 
-from soapstone.store.bulk import add_rows, among, insert_rows, listed, run, select_by_key, update_rows
+from soapstone.store.bulk import (
+    add_rows,
+    among,
+    insert_rows,
+    large_cache,
+    listed,
+    run,
+    select_by_key,
+    update_rows,
+    upsert_rows,
+)
 from soapstone.store.database import Database
 from soapstone.store.timestamps import EPOCH, Instant, microseconds
 
@@ -72,6 +83,31 @@ def test_a_statement_without_rows_has_none(connection: Connection) -> None:
     assert run(connection, f"UPDATE bulk_thing SET name = {mark}", ("x",)) == []
     insert_rows(connection, THING, ("id", "name", "at"), [(4, "x", 1)])
     assert run(connection, f"SELECT name, at FROM bulk_thing WHERE id = {mark}", (4,)) == [("x", 1)]
+
+
+def test_numbers_and_texts_keep_their_kind(connection: Connection) -> None:
+    """Arrays of numbers go to PostgreSQL as text, where a missing one has a word of its own."""
+    names = ("id", "name", "at")
+    rows = [(4, "None", None), (5, "NULL", -1), (2**62, "{1,2}", 2**53 + 1)]
+    upsert_rows(connection, THING, names, rows)
+    upsert_rows(connection, THING, names, [(4, "None", 7), (5, "NULL", None)])
+    columns = [THING.c.id, THING.c.name, THING.c.at]
+    expected = [(4, "None", 7), (5, "NULL", None), rows[2]]
+    assert sorted(select_by_key(connection, columns, THING.c.id, [4, 5, 2**62])) == expected
+
+
+def test_a_large_cache_ends_with_its_block(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        with large_cache(connection):
+            assert run(connection, "SELECT 1", ()) == [(1,)]
+        return
+    before = run(connection, "PRAGMA cache_size", ())
+    with large_cache(connection):
+        assert run(connection, "PRAGMA cache_size", ()) != before
+    assert run(connection, "PRAGMA cache_size", ()) == before
+    with pytest.raises(OperationalError), large_cache(connection):
+        run(connection, "SELECT nothing", ())
+    assert run(connection, "PRAGMA cache_size", ()) == before
 
 
 def test_instants_are_microseconds() -> None:

@@ -6,7 +6,8 @@ Values are those of the driver: instants are microseconds since 1970.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from operator import itemgetter
@@ -16,10 +17,30 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Connection, LargeBinar
 
 # One value for each of the columns.
 Values = tuple[Any, ...]
+# Memory of SQLite's large cache, in KiB.
+_CACHE_KIB = 16 << 10
 # PostgreSQL's types of whole numbers.
 _NUMBERS = ("BIGINT", "INTEGER")
 # Rows that are handed to COPY together.
 _COPIED = 500
+
+
+@contextmanager
+def large_cache(connection: Connection) -> Iterator[None]:
+    """Let SQLite keep more pages in memory in this block, for rows that are all over an index.
+
+    It would write a page to its log, and read it again, for each of them.
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    (before,) = driver.execute("PRAGMA cache_size").fetchone()
+    driver.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    try:
+        yield
+    finally:
+        driver.execute(f"PRAGMA cache_size={before}")
 
 
 def run(connection: Connection, statement: str, given: Values) -> list[Values]:

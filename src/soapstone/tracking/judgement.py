@@ -5,6 +5,8 @@ It remembers the last seconds alone, in hashed form where it is about addresses 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from soapstone.tracking.machines import is_machine_address, is_machine_agent, network_of
 from soapstone.tracking.spool import SpoolRecord
 from soapstone.vocabulary.tracking import MailEventKind
@@ -65,7 +67,7 @@ class Judgement:
     def judge(self, record: SpoolRecord, handed_at: int | None) -> MailEventKind | None:
         """Return the kind of event that a record becomes; None if it repeats another one or tells nothing."""
         _, kind, _, _, _, address, agent = record
-        known = is_machine_agent(agent.decode("latin-1")) or is_machine_address(address.decode("latin-1"))
+        known = _is_machine_agent(agent) or is_machine_address(address.decode("latin-1"))
         if kind is MailEventKind.CLICK:
             # Browsers open links, and they have an agent. An image may come from a mail program without one.
             machine = known or not agent or self._is_hasty(record, handed_at)
@@ -83,8 +85,8 @@ class Judgement:
         self._forgot, self._room = before, 2 * (len(self._images) + len(self._clicks)) + ROOM
 
     def _repeats(self, record: SpoolRecord) -> bool:
-        at, kind, message_id, delivery_id, _, *client = record
-        key = (message_id, delivery_id, kind, hash(tuple(client)))
+        at, kind, message_id, delivery_id, _, address, agent = record
+        key = (message_id, delivery_id, kind, hash((address, agent)))
         before = self._images.get(key)
         if before is not None and abs(at - before) < REPEAT:
             return True
@@ -110,6 +112,11 @@ class Judgement:
             if first <= record.at <= first + HASTE and len(links) >= MANY_LINKS:
                 return True
         return False
+
+
+@lru_cache(maxsize=4096)
+def _is_machine_agent(agent: bytes) -> bool:
+    return is_machine_agent(agent.decode("latin-1"))
 
 
 def _key(record: SpoolRecord) -> _Key:

@@ -30,7 +30,7 @@ from soapstone.clock import now
 from soapstone.jobs.lock import WorkerLock
 from soapstone.store import private
 from soapstone.store.bucket import Bucket
-from soapstone.store.bulk import select_by_key
+from soapstone.store.bulk import large_cache, select_by_key
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, sends, spool_positions, tracked_links
 from soapstone.store.timestamps import EPOCH
@@ -383,7 +383,7 @@ class Recorder:
         return _Batch(len(found), acts, messages, moves) if found else None
 
     def _store(self, batch: _Batch) -> None:
-        with self._database.write() as connection:
+        with self._database.write() as connection, large_cache(connection):
             for move in batch.moves:
                 _move(connection, move)
             acts: list[Act | AnonymousAct] = [*batch.acts]
