@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.tracking.reports import block, plain, report
 
+from soapstone.tracking import mail_parts
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.delivery_reports import read_report
 from soapstone.tracking.incoming_mails import classify
@@ -165,6 +169,31 @@ def test_no_empty_line_between_recipients() -> None:
     status = block(status="5.2.2") + block("bea@receiver.example", status="5.1.1").partition("\n\n")[2]
     read = found(report(status))
     assert [each.bounce.code for each in read.recipients if each.bounce] == ["5.2.2", "5.1.1"]
+
+
+LINES = st.lists(
+    st.sampled_from([b"--cut", b"--cut--", b"--cu", b"--", b"cut", b" ", b"\t", b"\r", b"\n", b"\r\n", b"x"]),
+    max_size=30,
+)
+
+
+@given(LINES)
+def test_boundaries_are_whole_lines(pieces: list[bytes]) -> None:
+    """RFC 2046 5.1.1: the parts are those between the lines that a plain pattern finds."""
+    body = b"".join(pieces)
+    mark = re.compile(rb"(?:\A|\n)--cut(--)?[ \t]*(?=\r?\n|\r?\Z)")
+    expected: list[bytes] = []
+    start = None
+    for found in mark.finditer(body):
+        if start is not None:
+            expected.append(body[start : found.start()].removesuffix(b"\r"))
+        start = None if found[1] else body.find(b"\n", found.end()) + 1 or len(body)
+        if start is None:
+            break
+        start -= body[start : start + 2] == b"--"
+    if start is not None:
+        expected.append(body[start:])
+    assert mail_parts._split(body, b"cut") == expected[: mail_parts.MOST_PARTS]
 
 
 @pytest.mark.parametrize("boundary", ['; boundary="other"', ""])

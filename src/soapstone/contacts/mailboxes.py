@@ -26,8 +26,7 @@ def with_address(identifier: str, kind: str) -> Select[int] | CompoundSelect[int
     mine, key = contacts.c.account_id == bindparam("account_id"), bindparam("key", type_=contacts.c.email_key.type)
     if identifier == "email":
         owner = select(contacts.c.id).where(mine, contacts.c.unique_email == key)
-        doubles = contacts.c.double_of.is_not(None) & contacts.c.double_of.in_(owner)
-        return owner.union_all(select(contacts.c.id).where(mine, doubles))
+        return owner.union_all(select(contacts.c.id).where(mine, contacts.c.double_of == owner.scalar_subquery()))
     # SQLite would choose the unique index for this condition, and scan all contacts of the account.
     repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
     if kind == "sqlite":
