@@ -353,13 +353,6 @@ TEXTS: dict[str, Worst] = {
         ";a=|a|",
         meet="findall",
     ),
-    "tracking.mail_parts _split": Worst(
-        tuple(
-            _encoded(_repeats(form))
-            for form in ("|\n|", "|\n--|", "|\n--a|", "|\n--a\n|", "--a| |x", "|\n--a |x", "|\r|", "|--a|", "--a--| |x")
-        ),
-        lambda body: _split(body, b"a"),
-    ),
     "tracking.relays _SNS_URL": repeated(
         "https://sns.|a|", "https://sns.|-.|", "https://sns.a-1.amazonaws.com/|a|\n", "|https://sns.|"
     ),
@@ -459,6 +452,13 @@ SCANNERS: dict[str, Worst] = {
             lambda n: "--a\n" + "Content-Disposition: x; name=y\n" * n,
         ),
         lambda text: is_one_click("multipart/form-data; boundary=a", str(text).encode()),
+    ),
+    "the parts of a mail": Worst(
+        tuple(
+            _encoded(_repeats(form))
+            for form in ("|\n|", "|\n--|", "|\n--a|", "|\n--a\n|", "--a| |x", "|\n--a |x", "|\r|", "|--a|", "--a--| |x")
+        ),
+        lambda body: _split(body, b"a"),
     ),
     # A text has a bounded number of merge tags.
     "links in a text": repeated(
