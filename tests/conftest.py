@@ -22,6 +22,7 @@ import psycopg
 import pytest
 import uvicorn.server
 from argon2 import PasswordHasher
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import settings
 from sqlalchemy import URL, Dialect, Engine, create_engine
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -117,6 +118,14 @@ def _looked_at_often() -> Iterator[None]:
     often.sleep = lambda seconds: asyncio.sleep(seconds / 10)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(uvicorn.server, "asyncio", often)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_clients() -> Iterator[None]:
+    """Clients wait a minute for an answer: the first one of a server on a busy machine takes more than five seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DEFAULT_TIMEOUT_CONFIG, "read", 60.0)
         yield
 
 
