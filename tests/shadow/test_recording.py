@@ -105,7 +105,7 @@ def entry(client: Client, answer: str, *, encoded: bool, method: str = "POST") -
 def test_a_har_file_is_played(live: LocalServed, tmp_path: Path) -> None:
     client = Client(live.base)
     entries: list[dict[str, Any]] = [{"request": {"method": "GET"}, "response": {}}]
-    # As axios-har-tracker and request-capture-har write them.
+    # As axios-har-tracker writes them.
     for encoded, method in ((False, "POST"), (True, "post")):
         answer = client.listrak("GetCharacterSetCollection")
         entries.append(entry(client, answer, encoded=encoded, method=method))
