@@ -186,7 +186,7 @@ def _columns(table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> tu
 
 
 def _array(numbers: Iterable[int | None]) -> str:
-    """Return numbers as the text of an array; the driver takes twenty times as long for a list."""
+    """Return numbers as the text of an array; the driver adapts each value of a list."""
     return f"{{{','.join(map(str, numbers))}}}".replace("None", "NULL")
 
 
