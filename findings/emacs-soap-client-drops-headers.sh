@@ -7,6 +7,7 @@
 set -eu
 version=1:28.2+1-15+deb12u4
 command -v emacs >/dev/null || apt-get install -qq -y --no-install-recommends "emacs-nox=$version" >/dev/null
+[ "$(dpkg-query -W -f '${Version}' emacs-nox)" = "$version" ]
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

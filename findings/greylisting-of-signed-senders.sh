@@ -7,7 +7,7 @@
 set -eu
 work=$(mktemp -d)
 pids=
-trap 'kill $pids 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $pids 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 cd "$work"
 apt-get download -qq -o APT::Sandbox::User=root postgrey=1.37-2 sqlgrey=1:1.8.0-4 greylistd=0.9.0.2+nmu1 \
     libberkeleydb-perl libdb5.3 libnetaddr-ip-perl libnet-dns-perl libnet-server-perl libio-multiplex-perl \

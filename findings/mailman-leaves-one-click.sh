@@ -66,5 +66,6 @@ for name in ("List-Id", "List-Unsubscribe", "List-Unsubscribe-Post", "CFBL-Addre
     print(f"{name}:", mail.get_all(name))
 assert mail.get_all("List-Unsubscribe") == ["<mailto:cats-leave@lists.example>"]
 assert mail.get_all("List-Unsubscribe-Post") == ["List-Unsubscribe=One-Click"]
+assert mail.get_all("CFBL-Address") == ["fbl@example.com; report=arf"]
 assert mail.get_all("CFBL-Feedback-ID") == ["4x"]
 PYTHON

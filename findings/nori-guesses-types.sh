@@ -1,6 +1,6 @@
 #!/bin/sh
 # nori 2.6.0, which reads the answers for Ruby's SOAP client savon, guesses a type for each text, whatever the description
-# says: the name "true" is a boolean, the code "13:05:07" the Time of today, "2024-02-29" a Date. A dateTime without a
+# says: the name "true" is a boolean, the code "13:05:07Z" the Time of today, "2024-02-29" a Date. A dateTime without a
 # zone, which XML Schema leaves open (part 2, 3.2.7), counts as UTC: a service with its own wall-clock time is hours off.
 # Texts beside it stay: "True", "007", "2024-02-30". Numbers are texts.
 # Give nori the option advanced_typecasting: false, and convert the members that you know.

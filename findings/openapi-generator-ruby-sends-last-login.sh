@@ -1,13 +1,13 @@
 #!/bin/sh
 # Where a description allows one of two ways to log on (OpenAPI 3.0.3, Security Requirement Object: one of a list is
 # enough), the Ruby client that openapi-generator 7.26.0 makes writes all of them into the header Authorization, one over
-# the other, in an order of its own, which the names of both ways change. With a token alone it sends an empty login here,
-# "Basic Og==", with other names "Bearer " without a token in place of a login: the server refuses it.
+# the other, in an order of its own. With a token alone it sends an empty login here, "Basic Og==": the server refuses it.
 # It writes a Time in a query as Ruby prints it, "2026-01-31 08:00:00 UTC", which is no date-time of RFC 3339.
 # Give the way that counts, and times as text by iso8601. Needs root, Debian 12 and Java.
 set -eu
 ruby -e 'require "typhoeus"' 2>/dev/null ||
     apt-get install -qq -y --no-install-recommends ruby ruby-typhoeus=1.4.0-3 >/dev/null
+[ "$(dpkg-query -W -f '${Version}' ruby-typhoeus)" = 1.4.0-3 ]
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"

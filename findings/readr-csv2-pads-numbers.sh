@@ -1,8 +1,8 @@
 #!/bin/sh
-# R's readr 2.1.4 gives all numbers of a column one form in write_csv2 and write_excel_csv2, the writers with a decimal
-# comma: next to 12.5 the customer number 12345 becomes 12345,0, and in a column that also has 0.001 and 1e15 each number
-# has an exponent. So a number that is a key, or a code, is another text in each export. write_csv writes 12345.
-# write_excel_csv and write_excel_csv2 write times as 2024/02/29 13:05:07, without the T and the zone of write_csv.
+# R's readr 2.1.4 gives all numbers of a column one form in write_csv2, the writer with a decimal comma: next to 12.5 the
+# customer number 12345 becomes 12345,0, and in a column that also has 0.001 and 1e15 each number has an exponent. So a
+# number that is a key, or a code, is another text in each export. write_csv writes 12345.
+# write_excel_csv writes times as 2024/02/29 13:05:07, without the T and the zone of write_csv.
 # Turn such columns into texts before the export. An importer cannot: 12345,0 may be what is meant. Needs R.
 set -eu
 packages="r-cran-bit r-cran-bit64 r-cran-cli r-cran-clipr r-cran-crayon r-cran-ellipsis r-cran-fansi r-cran-glue r-cran-hms

@@ -7,7 +7,7 @@
 set -eu
 work=$(mktemp -d)
 pids=
-trap 'kill $pids 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $pids 2>/dev/null || true; wait; rm -rf "$work"' EXIT
 cd "$work"
 apt-get download -qq -o APT::Sandbox::User=root postsrsd=1.10-2+b1
 dpkg -x postsrsd_*.deb .

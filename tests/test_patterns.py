@@ -141,7 +141,7 @@ TEXTS: dict[str, Worst] = {
     "imports.blocks _NO_TEXT": repeated("|a|", meet="search"),
     "imports.formulas _ESCAPED": repeated("|'|", "|'a|", meet="search"),
     "imports.formulas _FORMULA": repeated("|'|a", "+|1|x", "+1|,1|x", "+|1 |x", "+1e|1|x", meet="match"),
-    "imports.file_kinds _LDIF": repeated("|\n|", "|#\n|", "#|#|", "|\r\n|", "|version: 1\n|", meet="match"),
+    "imports.file_kinds _LDIF": repeated("|\n|", "|#\n|", "#|#|", "|\r\n|", "|#\r\n|", "|# a\r\n|", meet="match"),
     "imports.file_kinds _MARKUP": repeated("|<|", "<|a|", meet="match"),
     "imports.file_kinds _TABLE": repeated("|<table|", "|<|", meet="search"),
     "imports.layout _ADDRESS": repeated("|a|", "|<|", "|@|", "a<|a|@", "a@|a|<", "|a<|", "|a@|"),

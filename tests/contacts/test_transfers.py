@@ -9,12 +9,12 @@ from sqlalchemy import select
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Changes
-from soapstone.contacts.transfers import Place, Told, Transfers
+from soapstone.contacts.transfers import Departure, Place, Told, Transfers
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts, memberships
-from soapstone.vocabulary.contacts import MembershipState, OptOutKind
+from soapstone.vocabulary.contacts import ContactEventKind, MembershipState, OptOutKind
 
 
 def made(database: Database, identifier: str) -> Account:
@@ -72,3 +72,31 @@ def test_who_opted_out_of_the_list_or_its_category_comes_as_gone(database: Datab
     with database.read() as connection:
         state = connection.execute(select(memberships.c.state)).scalar_one()
     assert state == ("subscribed" if kind.startswith("other") else "unsubscribed")
+
+
+def test_a_person_who_is_new_joins_a_list_once(database: Database) -> None:
+    account, lists = made(database, "email"), Lists(database)
+    news = lists.create(account.id, "News")
+    with Transfers(database).begin(account) as transfer:
+        (number,), _ = transfer.people([Told(email="ann@example.com")])
+        assert number is not None
+        place = Place(number, MembershipState.SUBSCRIBED, datetime(2020, 1, 1, tzinfo=UTC))
+        first, stored = transfer.join(news.id, [place])
+        again, same = transfer.join(news.id, [place])
+    assert (stored.new, same.new, same.same) == (1, 0, 1)
+    assert first == again
+
+
+@pytest.mark.parametrize("how", ["told", "departed"])
+def test_a_person_who_is_new_and_left_does_not_join(database: Database, how: str) -> None:
+    account, lists = made(database, "email"), Lists(database)
+    news, moment = lists.create(account.id, "News"), datetime(2020, 1, 1, tzinfo=UTC)
+    with Transfers(database).begin(account) as transfer:
+        values = {"unsubscribed_at": moment} if how == "told" else {}
+        (number,), _ = transfer.people([Told(email="ann@example.com", values=values)])
+        assert number is not None
+        if how == "departed":
+            transfer.depart([Departure(contact_id=number, kind=ContactEventKind.UNSUBSCRIBED, at=moment, by="API")])
+        transfer.join(news.id, [Place(number, MembershipState.SUBSCRIBED, moment)])
+    with database.read() as connection:
+        assert connection.execute(select(memberships.c.state)).scalar_one() == "unsubscribed"

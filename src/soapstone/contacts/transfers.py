@@ -217,7 +217,11 @@ class Transfer:
             for number, (each, mail_key) in zip(numbers, fresh.values(), strict=True)
         ]
         insert_rows(self.connection, contacts, (*_CONTACT, *names), rows)
-        self._fresh.update(numbers)
+        self._fresh.update(
+            number
+            for number, (each, _) in zip(numbers, fresh.values(), strict=True)
+            if each.values.get("unsubscribed_at") is None
+        )
         return numbers
 
     def join(self, list_id: int, places: Sequence[Place]) -> tuple[dict[int, int], Stored]:
@@ -270,6 +274,7 @@ class Transfer:
         insert_rows(self.connection, memberships, _MEMBERSHIP, rows)
         self._count(list_id, len(rows), subscribed)
         self._log([(number, list_id, ContactEventKind.UNSUBSCRIBED, at, by, None, "{}") for number, at, by in ended])
+        self._fresh.difference_update(wanted)
         return {number: numbers[number] for number in wanted}, stored
 
     def states(self, list_id: int, contact_ids: Sequence[int]) -> dict[int, str]:
@@ -319,8 +324,9 @@ class Transfer:
 
         Of a complaint, the address is suppressed too.
         """
-        stored = Stored()
-        there = self._recorded({each.contact_id for each in departures})
+        stored, people = Stored(), {each.contact_id for each in departures}
+        self._fresh.difference_update(people)
+        there = self._recorded(people)
         for each in departures:
             key = (each.contact_id, each.kind, each.list_id, each.at.replace(microsecond=0))
             if key in there:

@@ -23,7 +23,7 @@ _MARKUP = re.compile(r"<(?:!doctype html|html|table|[a-z!?/])", re.IGNORECASE)
 # The shell of SQLite writes rows without a table.
 _TABLE = re.compile(r"<(?:table|tr)[\s>]", re.IGNORECASE)
 # RFC 2849, with the comments that ldapsearch writes in front.
-_LDIF = re.compile(r"(?:(?:#[^\n]*|version: ?1)?\r?\n)*dn:")
+_LDIF = re.compile(r"(?:(?:#[^\r\n]*|version: ?1)?\r?\n)*dn:")
 _EXCEL = "urn:schemas-microsoft-com:office:spreadsheet"
 
 _SAVE = "Save it as CSV, or import it by the command line, unpacked."
