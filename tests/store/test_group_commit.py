@@ -136,3 +136,13 @@ def test_many_threads(database: Database, threads: int) -> None:
     assert found == [[len(name)] for name in names]
     assert book.stored() == set(names)
     assert sorted(name for each in book.transactions for name in each) == sorted(names)
+
+
+def test_who_meets_a_full_disk_does_not_try_on_with_what_is_left(database: Database) -> None:
+    """Each attempt may take seconds; others, who came alone, try for themselves."""
+    book = Book(database)
+    many, alone = book.at_once([f"full {number}" for number in range(3 * group_commit.MOST)], ["late"])
+    with pytest.raises(RecordsUnavailable):
+        many.result()
+    assert alone.result() == [4]
+    assert [len(names) for names in book.transactions] == [1, group_commit.MOST, 1]

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from tests.sending.conftest import Office
 from tests.tracking.reports import block, complaint, report
 from tests.tracking.test_incoming_mails import STEMS, Post, outcome
@@ -182,3 +182,19 @@ def test_a_stem_of_another_message_is_of_no_mail(post: Post) -> None:
     stem = STEMS.make(ann.message_id + 1, ann.id)
     assert outcome(post.take(report(block(ann.email)), f"b+{stem}@bounce.example.com")) == ("bounce", "not_sent")
     assert post.state(ann) == "handed"
+
+
+def test_figures_are_changed_by_one_statement(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of the sends, as the recorder changes them: otherwise each could wait for the other."""
+    first, second = post.send("ann@receiver.example")[0], post.send("bea@receiver.example")[-1]
+    mails = [bounce(post, second), complaint(fields=f"Original-Mail-From: {post.address(first)}")]
+    asked: list[str] = []
+
+    @event.listens_for(post.office.database.engine, "before_cursor_execute")
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    found = together(post, monkeypatch, mails)
+    event.remove(post.office.database.engine, "before_cursor_execute", note)
+    assert outcomes(found) == [("bounce", "recorded"), ("complaint", "recorded")]
+    assert sum("INTO send_figure" in statement for statement in asked) == 1

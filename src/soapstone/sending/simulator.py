@@ -19,6 +19,7 @@ from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, tracked_links
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.consequences import of_complaint
+from soapstone.tracking.figures import FigureChanges
 from soapstone.tracking.recording import Act, AnonymousAct, record_acts, record_bounces
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -104,6 +105,7 @@ class Simulator:
         account = Accounts(self.database).get(job.account_id)
         if account is None:
             return
+        changes = FigureChanges()
         of_complaint(
             chunk.connection,
             account,
@@ -113,7 +115,9 @@ class Simulator:
             contact_id=contact_id,
             address=address,
             provider=PROVIDER,
+            changes=changes,
         )
+        changes.store(chunk.connection)
 
     @staticmethod
     def react(chunk: Chunk, sent: Collection[int], tracking: MailTracking | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
@@ -13,6 +14,8 @@ from sqlalchemy import Connection
 from soapstone.store.database import Database
 from soapstone.store.transient_errors import RecordsUnavailable
 
+log = logging.getLogger(__name__)
+
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
@@ -21,11 +24,12 @@ MOST = 50
 
 
 class _Piece(Future[Made], Generic[Given, Made]):
-    """A piece of work, and what will be made of it."""
+    """A piece of work, and what will be made of it. `call` is the same for the pieces of one call of `run`."""
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: Given, call: object) -> None:
         super().__init__()
         self.given = given
+        self.call = call
 
 
 class GroupCommit(Generic[Given, Made]):
@@ -53,7 +57,8 @@ class GroupCommit(Generic[Given, Made]):
 
         An error of one piece is raised here alone, unless it is RecordsUnavailable, which is the same for all.
         """
-        mine = [_Piece[Given, Made](piece) for piece in pieces]
+        call = object()
+        mine = [_Piece[Given, Made](piece, call) for piece in pieces]
         with self._changed:
             self._waiting.extend(mine)
         while group := self._next(mine):
@@ -64,6 +69,7 @@ class GroupCommit(Generic[Given, Made]):
                     if not each.done():
                         each.set_exception(RecordsUnavailable("The transaction was broken off."))
                 with self._changed:
+                    self._give_up(group)
                     self._is_busy = False
                     self._changed.notify_all()
         return [each.result() for each in mine]
@@ -87,6 +93,13 @@ class GroupCommit(Generic[Given, Made]):
             self._waiting.extendleft(reversed(later))
             return list(group.values())
 
+    def _give_up(self, group: Sequence[_Piece[Given, Made]]) -> None:
+        """End the calls whose pieces met records that were away: each further attempt would take as long."""
+        met = {each.call: error for each in group if isinstance(error := each.exception(), RecordsUnavailable)}
+        for each in [waiting for waiting in self._waiting if waiting.call in met]:
+            self._waiting.remove(each)
+            each.set_exception(met[each.call])
+
     def _commit(self, group: Sequence[_Piece[Given, Made]]) -> None:
         try:
             with self._database.write(durable=True) as connection:
@@ -94,6 +107,7 @@ class GroupCommit(Generic[Given, Made]):
         except BaseException as error:
             is_fault = isinstance(error, Exception) and not isinstance(error, RecordsUnavailable)
             if is_fault and len(group) > 1:
+                log.warning("%d pieces of work are done one by one after a fault", len(group), exc_info=error)
                 for each in group:
                     self._commit([each])
                 return

@@ -77,18 +77,18 @@ def of_complaint(
     contact_id: int | None,
     address: str,
     provider: str,
+    changes: FigureChanges,
 ) -> None:
-    """Record a complaint about a mail, with its figure; the contact leaves the list and is suppressed (mm-123, lk-119).
+    """Record a complaint about a mail, and add its figure to `changes`.
 
+    The contact leaves the list and is suppressed (mm-123, lk-119).
     A recipient from a file becomes a contact.
     """
     change = change_within(connection, account, by=BY_COMPLAINT)
     if contact_id is None or change.contact(contact_id) is None:
         contact_id = change.find(address, list_id) or change.add(email=address)
     complain(change, contact_id, list_id, cause=Cause(message_id=message_id), provider=provider)
-    changes = FigureChanges()
     changes.of_send(account.id, job_id, complaints=1)
-    changes.store(connection)
 
 
 def _came_back_in_a_row(connection: Connection, mail: SentMail) -> bool:

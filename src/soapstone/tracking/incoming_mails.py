@@ -29,6 +29,7 @@ from soapstone.tracking.bounce_classes import DETAIL_CHARACTERS, Bounce
 from soapstone.tracking.complaint_reports import ComplaintReport, read_complaint, returned_headers
 from soapstone.tracking.consequences import of_complaint
 from soapstone.tracking.delivery_reports import read_report
+from soapstone.tracking.figures import FigureChanges
 from soapstone.tracking.mail_parts import Header, IncomingMail, read_mail
 from soapstone.tracking.recipient_reports import DeliveryReport, RecipientReport
 from soapstone.tracking.recording import FinalResult, record_bounces, record_bounces_of, record_results
@@ -218,12 +219,14 @@ def _take_all(connection: Connection, cases: Sequence[_Case]) -> list[Taken | No
     known = select_by_key(connection, [incoming_mails.c[name] for name in _TAKEN], incoming_mails.c.digest, digests)
     taken = {digest: _taken(*values) for digest, *values in known}
     rows: list[Values] = []
+    # Stored at the end: the recorder locks the figures of sends in their order, too.
+    changes = FigureChanges()
 
     def take(case: _Case, mail: SentMail | None, digest: bytes) -> Bounce | None:
         """Take a mail that is new; return the bounce that it tells of, if that is new, too."""
         told = _told(case.found, mail)
         try:
-            outcome = _outcome(connection, case, mail, told)
+            outcome = _outcome(connection, case, mail, told, changes)
         except _NotYet:
             return None
         taken[digest] = Taken(kind=case.found.kind, outcome=outcome, delivery_id=mail.id if mail else None)
@@ -235,11 +238,11 @@ def _take_all(connection: Connection, cases: Sequence[_Case]) -> list[Taken | No
     for case, mail, digest in new:
         if case.found.complaint is None and (bounce := take(case, mail, digest)) and mail is not None:
             bounced.append((mail, bounce))
-    record_bounces_of(connection, bounced)
-    # Whoever records events locks their counters before the figures, which complaints change.
+    record_bounces_of(connection, bounced, changes)
     for case, mail, digest in new:
         if case.found.complaint is not None:
             take(case, mail, digest)
+    changes.store(connection)
     # What is about a known mail is stored by nobody else, while that is locked.
     insert_missing_rows(connection, incoming_mails, _COLUMNS, rows)
     return [taken.get(digest) for digest in digests]
@@ -368,7 +371,7 @@ def _identity(mail: IncomingMail, raw: bytes) -> str:
 
 
 def _outcome(
-    connection: Connection, case: _Case, mail: SentMail | None, told: RecipientReport | None
+    connection: Connection, case: _Case, mail: SentMail | None, told: RecipientReport | None, changes: FigureChanges
 ) -> IncomingOutcome:
     """Return what is made of a mail; record what it says, unless that is a bounce. Raises _NotYet."""
     if mail is None:
@@ -385,9 +388,9 @@ def _outcome(
         # What comes back was accepted.
         values = {"state": "handed", "handed_at": now()}
         connection.execute(update(deliveries).where(deliveries.c.id == mail.id).values(**values))
-        record_results(connection, [FinalResult(delivery_id=mail.id)])
+        record_results(connection, [FinalResult(delivery_id=mail.id)], changes)
     if case.found.complaint is not None:
-        return _complain(connection, case.found.complaint, mail)
+        return _complain(connection, case.found.complaint, mail, changes)
     if told is None or (told.bounce is None and told.action != "delayed"):
         return IncomingOutcome.NOTHING
     if told.bounce is None:
@@ -395,7 +398,9 @@ def _outcome(
     return IncomingOutcome.RECORDED if mail.bounce_class is None else IncomingOutcome.REPEATED
 
 
-def _complain(connection: Connection, complaint: ComplaintReport, mail: SentMail) -> IncomingOutcome:
+def _complain(
+    connection: Connection, complaint: ComplaintReport, mail: SentMail, changes: FigureChanges
+) -> IncomingOutcome:
     table = incoming_mails.c
     before = select(table.id).where(
         table.delivery_id == mail.id,
@@ -417,6 +422,7 @@ def _complain(connection: Connection, complaint: ComplaintReport, mail: SentMail
         contact_id=mail.contact_id,
         address=mail.email,
         provider=complaint.provider,
+        changes=changes,
     )
     return IncomingOutcome.RECORDED
 

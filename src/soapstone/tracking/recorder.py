@@ -36,7 +36,7 @@ from soapstone.store.tables import deliveries, sends, spool_positions, tracked_l
 from soapstone.store.timestamps import EPOCH
 from soapstone.store.transient_errors import RecordsUnavailable, transient_error
 from soapstone.tracking.judgement import REPEAT, Judgement
-from soapstone.tracking.recording import BATCH, Act, AnonymousAct, record_acts
+from soapstone.tracking.recording import Act, AnonymousAct, record_acts
 from soapstone.tracking.segment_shipping import SHIPPED, fetch, is_written, ship
 from soapstone.tracking.spool import SUFFIX, SpoolRecord, read_records
 from soapstone.vocabulary.tracking import MailEventKind
@@ -55,6 +55,8 @@ LOCK_PAUSE = 2.0
 LONGEST_WAIT = 60.0
 # Seconds between two looks for segments that other hosts have shipped.
 FETCH_PAUSE = 60.0
+# Keys in one query.
+BATCH = 500
 # Numbers of deliveries and links that are remembered.
 MOST_KNOWN = 100_000
 

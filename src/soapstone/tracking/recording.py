@@ -21,9 +21,6 @@ from soapstone.tracking.figures import FigureChanges
 from soapstone.tracking.sent_mails import SentMail, lock_accounts, lock_mails, read_mails
 from soapstone.vocabulary.tracking import MailEventKind
 
-# Delivery ids in one query.
-BATCH = 500
-
 
 class _Delivery(NamedTuple):
     """What events need of a mail."""
@@ -100,10 +97,13 @@ class FinalResult:
     refusal: Bounce | None = None
 
 
-def record_results(connection: Connection, results: Sequence[FinalResult]) -> None:
+def record_results(
+    connection: Connection, results: Sequence[FinalResult], changes: FigureChanges | None = None
+) -> None:
     """Record mails as sent; those that the server refused for good have bounced at once (lk-108, mm-112).
 
-    What follows from bounces for their recipients is part of it.
+    What follows from bounces for their recipients is part of it. The figures are stored, or added to `changes`, which
+    the caller stores at its end: figures of one transaction are locked in one order.
     """
     refusals = {result.delivery_id: result.refusal for result in results if result.refusal is not None}
     lock_accounts(connection, [number for number, refusal in refusals.items() if refusal.is_hard])
@@ -118,7 +118,7 @@ def record_results(connection: Connection, results: Sequence[FinalResult]) -> No
     refused = read_mails(connection, refusals)
     at = append(connection, events)
     _store_bounces(connection, [(refused[number], refusal) for number, refusal in refusals.items()], at)
-    _mail_figures(events).store(connection)
+    _add_figures(connection, events, changes)
 
 
 def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[int]:
@@ -131,8 +131,13 @@ def record_bounces(connection: Connection, found: Mapping[int, Bounce]) -> list[
     return record_bounces_of(connection, [(mail, found[number]) for number, mail in mails.items()])
 
 
-def record_bounces_of(connection: Connection, found: Sequence[tuple[SentMail, Bounce]]) -> list[int]:
-    """Record bounces as `record_bounces` does, of mails that are locked and were read since."""
+def record_bounces_of(
+    connection: Connection, found: Sequence[tuple[SentMail, Bounce]], changes: FigureChanges | None = None
+) -> list[int]:
+    """Record bounces as `record_bounces` does, of mails that are locked and were read since.
+
+    `changes` are as in `record_results`.
+    """
     new = [(mail, bounce) for mail, bounce in found if mail.bounce_class is None]
     if not new:
         return []
@@ -144,7 +149,7 @@ def record_bounces_of(connection: Connection, found: Sequence[tuple[SentMail, Bo
     numbers = [mail.id for mail, _ in new]
     connection.execute(_came_back(connection.dialect.name), {"numbers": listed(connection, numbers)})
     _store_bounces(connection, new, at)
-    _mail_figures(events).store(connection)
+    _add_figures(connection, events, changes)
     return numbers
 
 
@@ -279,12 +284,13 @@ class _Batch:
         return changes
 
 
-def _mail_figures(events: NewEvents) -> FigureChanges:
-    """Return what mails that were sent or have bounced add to figures."""
-    changes = FigureChanges()
+def _add_figures(connection: Connection, events: NewEvents, changes: FigureChanges | None) -> None:
+    """Add what mails that were sent or have bounced change in figures."""
+    added = FigureChanges() if changes is None else changes
     for group, size in events.sizes().items():
-        changes.of_send(group.origin.account_id, group.origin.job_id, **{_MAIL_FIGURES[group.kind]: size})
-    return changes
+        added.of_send(group.origin.account_id, group.origin.job_id, **{_MAIL_FIGURES[group.kind]: size})
+    if changes is None:
+        added.store(connection)
 
 
 def _locked(connection: Connection, numbers: Collection[int]) -> list[tuple[Any, ...]]:

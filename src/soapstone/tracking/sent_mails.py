@@ -43,7 +43,7 @@ class SentMail(NamedTuple):
 
 
 def lock_accounts(connection: Connection, numbers: Collection[int]) -> None:
-    """Lock the accounts of these mails, whose contacts may change; all transactions do so before they lock mails."""
+    """Lock the accounts of these mails, whose contacts may change. A transaction does so before it locks any mail."""
     if numbers and connection.dialect.name == "postgresql":
         mine = "SELECT account_id FROM delivery WHERE id = ANY(%s)"
         statement = f"SELECT id FROM account WHERE id IN ({mine}) ORDER BY id FOR UPDATE"  # noqa: S608 - a text above

@@ -16,9 +16,6 @@ class Labelled(StrEnum):
     label: str
     meaning: str
 
-    # That of Enum is a function of Python, which each look into a dictionary would call.
-    __hash__ = str.__hash__
-
     def __new__(cls, value: str, label: str = "", meaning: str = "") -> Self:
         member = str.__new__(cls, value)
         member._value_ = value

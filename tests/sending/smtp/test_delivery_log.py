@@ -10,6 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
+from tests.sending.scripted import Said, ScriptedServer
 from tests.sending.sink import fate
 from tests.sending.smtp_trial import Sink
 
@@ -77,3 +79,38 @@ def test_a_refusal_for_now_that_comes_last_is_tried_again(
     assert office.job(ticket).state == "completed"
     assert {state for _, state, _ in office.ledger(ticket)} == {"handed"}
     assert sorted(line["to"] for line in sink.lines()) == sorted(emails)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_accounts_are_locked_before_mails(office: Any) -> None:
+    """As by whoever takes a bounce: otherwise each could wait for the other."""
+
+    def answer(said: Said) -> bytes | None:
+        return b"550 5.1.1 unknown" if said.recipient == "p1@example.com" and said.stage == "RCPT" else None
+
+    asked: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    def commit(connection: Any) -> None:
+        asked.append("COMMIT")
+
+    for number in range(3):
+        office.contact(f"p{number}@example.com")
+    with ScriptedServer(answer) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
+        ticket = office.to_list()
+        event.listen(office.database.engine, "before_cursor_execute", note)
+        event.listen(office.database.engine, "commit", commit)
+        Worker(office.database, office.blobs, office.sender.runners, idle=0.05).run(until=lambda: True)
+        event.remove(office.database.engine, "before_cursor_execute", note)
+        event.remove(office.database.engine, "commit", commit)
+    assert sorted(row.state for row in office.rows(ticket)) == ["failed", "handed", "handed"]
+    refused = 0
+    for transaction in "\n".join(asked).split("COMMIT"):
+        locks = transaction.find("SELECT id FROM account WHERE id IN (SELECT account_id FROM delivery")
+        refused += locks >= 0
+        assert locks < 0 or locks < transaction.index("UPDATE delivery SET state")
+    assert refused

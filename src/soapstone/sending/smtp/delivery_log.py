@@ -41,6 +41,7 @@ from soapstone.store.tables import deliveries
 from soapstone.store.timestamps import EPOCH, microseconds
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.recording import FinalResult, record_results
+from soapstone.tracking.sent_mails import lock_accounts
 
 # Checkpoint keys while the server accepts nothing: since when, time of the last try, and how often in a row the
 # send has gone back to the queue.
@@ -281,6 +282,8 @@ def _record(
         *known, next_try_at = standing
         values.append((row.id, *known, microseconds(next_try_at), microseconds(sent_at)))
     chunk.count(**counts)
+    # A refusal for good may change its recipient. Bounces lock the accounts before the mails, too.
+    lock_accounts(chunk.connection, [each.delivery_id for each in final if each.refusal and each.refusal.is_hard])
     update_rows(chunk.connection, deliveries, _COLUMNS, values)
     record_results(chunk.connection, final)
 
