@@ -130,6 +130,13 @@ def test_open_documents_whose_tables_have_no_name(tmp_path: Path) -> None:
     for name in ("", ' table:style-name="ta1"'):
         content = INDENTED.replace(' table:name="People"', name)
         assert written(tmp_path, opened(content), "people.ods").splitlines() == rows
+        # The first of several counts.
+        more = content.replace(
+            "</office:spreadsheet>",
+            "<table:table><table:table-row><table:table-cell><text:p>other</text:p></table:table-cell></table:table-row>"
+            "</table:table></office:spreadsheet>",
+        )
+        assert written(tmp_path, opened(more), "people.ods").splitlines() == rows
 
 
 def opened(content: str) -> bytes:

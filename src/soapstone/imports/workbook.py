@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
@@ -149,7 +149,7 @@ def _with_its_charset(file: IO[bytes], copy: IO[bytes]) -> bool:
 
 
 def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
-    rest = b""
+    rest, numbers = b"", count(1)
     while block := content.read(_BLOCK):
         text = rest + block
         # What comes before the last tag is whole; `<` stands in no text and no attribute.
@@ -157,7 +157,8 @@ def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
         if len(text) - cut > _LARGEST_PIECE:
             raise UnreadableError("The sheet cannot be read: a cell is too large.")
         # The tag itself tells that white space before it ends.
-        named = _NAMELESS.sub(rb'<table:table table:name="Sheet"', text[: cut + 1])
+        # Tables are found by their names.
+        named = _NAMELESS.sub(lambda _: b'<table:table table:name="Nameless %d"' % next(numbers), text[: cut + 1])
         target.write(_ZONE.sub(rb"\1", _BLANK.sub(b" ", _INDENTATION.sub(rb"\1", named)))[:-1])
         rest = text[cut:]
     target.write(rest)
