@@ -204,6 +204,28 @@ def test_a_mail_whose_intent_does_not_fit_on_the_disk_is_not_sent(
     assert heard(office.database, written.name) == {1: None}
 
 
+@ONLY_SQLITE
+def test_a_journal_that_cannot_be_written_anew_leaves_no_file_open(
+    office: Any, written: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written.intend(1)
+    opened: list[int] = []
+    create, write = journal._create, os.write
+
+    def creating(path: Path) -> int:
+        opened.append(create(path))
+        return opened[-1]
+
+    monkeypatch.setattr(journal, "_create", creating)
+    monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:5]))
+    written.begin([1])
+    monkeypatch.undo()
+    assert isinstance(written.trouble, RecordsUnavailable)
+    (file,) = opened
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(file)
+
+
 # --- whole sends -----------------------------------------------------------------------------------------------------
 
 

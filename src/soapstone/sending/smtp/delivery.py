@@ -108,8 +108,9 @@ class SmtpDelivery:
         self._run = run
         self._builder = builder
         self._server = server
-        self._log = DeliveryLog(run, final_check, server.retries)
+        # It reads the records. The log has a file open, which the end of `run` closes.
         self._schedule = Schedule(run, builder, server.rates)
+        self._log = DeliveryLog(run, final_check, server.retries)
         self._availability = Availability(run.job.checkpoint.get("refused_for"))
         self._reports = Reports(self._hear)
         self._clients: list[SmtpClient] = []
@@ -262,7 +263,10 @@ class SmtpDelivery:
         return not self._is_stale and self._log.journal.trouble is None
 
     async def _check_again(self) -> bool:
-        """Check the mails in hand again without a change of the records; return whether nothing was different."""
+        """Check the mails in hand again without a change of the records; return whether nothing was different.
+
+        Each idle client gets one of them then, even if the records have changed since.
+        """
         moment, rows = asyncio.get_running_loop().time(), [mail.row for mail in self._in_hand]
         moved = {mail.row.id: mail.email for mail in self._in_hand if mail.email}
         if not await asyncio.to_thread(self._log.holds, rows, moved):

@@ -118,7 +118,7 @@ class Journal:
         """Replace the file by one with the open mails alone."""
         if self.trouble is not None:
             return
-        new = self._path.with_suffix(".new")
+        new, file = self._path.with_suffix(".new"), -1
         content = b"".join(self._open.values())
         try:
             # Somebody may have removed it.
@@ -132,6 +132,8 @@ class Journal:
             os.close(self._file)
         except (OSError, RecordsUnavailable) as error:
             self.trouble = _unavailable(error)
+            if file >= 0:
+                os.close(file)
             return
         self._file, self._size, self._known = file, len(content), set(self._open)
 

@@ -34,6 +34,8 @@ class SmtpProtocol(asyncio.Protocol):
         # The loop's time by which the replies must be there. One timer for all mails looks at it; None once it is over.
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        # When the timer is due: uvloop's timers do not always tell.
+        self._due = 0.0
         self._end = ""
         self._closed = asyncio.Event()
 
@@ -59,7 +61,7 @@ class SmtpProtocol(asyncio.Protocol):
         """Let all replies that are read from now on, up to the next call, take so many seconds together."""
         self._deadline = self._loop.time() + seconds
         # Where the timer is set for an earlier time, it goes on then.
-        if self._timer is None or self._timer.when() > self._deadline:
+        if self._timer is None or self._due > self._deadline:
             self._look_at_time()
 
     async def read_reply(self) -> Reply:
@@ -125,7 +127,8 @@ class SmtpProtocol(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         if self._loop.time() < self._deadline:
-            self._timer = self._loop.call_at(self._deadline, self._look_at_time)
+            self._due = self._deadline
+            self._timer = self._loop.call_at(self._due, self._look_at_time)
         else:
             self._wake()
 
