@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,13 @@ from tests.migration.comparing import Killed, differences, kill_at, kill_at_step
 from tests.migration.sites import Site, clock_at, move_listrak, move_magnetmail, new_site
 
 from soapstone.accounts.audit import COMMAND_LINE
+from soapstone.clock import now
 from soapstone.listrak import operations as lk
 from soapstone.magnetmail import operations as mm
 from soapstone.magnetmail import types as mt
 from soapstone.migration.journal import Journal
+from soapstone.sending.messages.message import Draft
+from soapstone.sending.past_sends import PastMail
 from soapstone.store.tables import delivery_activities
 from soapstone.tracking.recording import Act, record_acts
 from soapstone.vocabulary.tracking import MailEventKind
@@ -294,6 +297,23 @@ def test_contacts_with_one_address_keep_their_own_mails(
         assert {"A1", "A2"} <= {value for path, value in wanted.items() if path.endswith("/Custom_Id")}
         move_magnetmail(there, here)
         assert differences(wanted, members(magnetmail_reports(here, world))) == {}
+
+
+def test_a_mail_without_a_contact_is_that_of_another_one_to_the_address(here: Site) -> None:
+    """Wherever the page ends."""
+    product = here.product
+    account = product.accounts.change(here.account, identifier="custom_id")
+    group = product.lists.create(account.id, "News")
+    numbers = [
+        product.contacts.add(account, {"email": "house@example.com", "custom_id": each}, [group.id]) for each in "AB"
+    ]
+    message, moment = product.messages.save(account.id, group.id, Draft(subject="Hello", plain="Hello")), now()
+    unknown, known = PastMail("house@example.com", moment), PastMail("house@example.com", moment, numbers[1])
+    found = []
+    for place, pages in enumerate(([[unknown, known]], [[known], [unknown]])):
+        send = product.past_sends.begin(account, message.id, group.id, moment + timedelta(days=place))
+        found.append([number for page in pages for number in product.past_sends.mails(send, page)])
+    assert [len(set(each)) for each in found] == [1, 1]
 
 
 def test_a_message_that_was_sent_from_here_stays_as_it_is(world: tuple[Site, TrackedWorld], here: Site) -> None:

@@ -103,7 +103,10 @@ class PastSends:
         return PastSend(job_id=job_id, account=account, message_id=message_id, at=at)
 
     def mails(self, send: PastSend, told: Sequence[PastMail]) -> list[int]:
-        """Return the numbers of the mails of a send by their addresses; those that are not there are stored."""
+        """Return the numbers of the mails of a send; those that are not there are stored.
+
+        They are found by their addresses, and by their contacts where contacts may share an address.
+        """
         account, keys = send.account, address_keys([each.email for each in told])
         with self._database.write() as connection:
             # A deleted person's mails stay without a person.
@@ -120,6 +123,12 @@ class PastSends:
             query = query.where(mail.job_id == send.job_id, mail.email_key.in_(set(keys)))
             for row in sorted(connection.execute(query), key=itemgetter(2), reverse=True):
                 found |= {(row[0], None): row[2]} | ({(row[0], row[1]): row[2]} if shared else {})
+            # Without a contact it is the mail of another one to the address.
+            named = {key: contact_id for key, contact_id in reversed(names) if contact_id is not None}
+            names = [
+                (key, contact_id) if (key, contact_id) in found else (key, contact_id or named.get(key))
+                for key, contact_id in names
+            ]
             fresh = {name: each for name, each in zip(names, told, strict=True) if name not in found}
             if fresh:
                 people = people or _people(connection, account, [key for key, _ in fresh])
