@@ -25,10 +25,10 @@ _CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\u2028\u2029]+")
 
 # A header of printable ASCII that needs neither folding nor encoding, and an RFC 5322 phrase of plain words.
 _SHORT = re.compile(r"[!-~](?:[ -~]{0,58}[!-~])?")
+# A line of a longer header, with the blanks before it.
+_LINE = re.compile(r" {0,9}[!-~](?:[ -~]{0,58}[!-~])?(?= |\Z)")
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
-# A line of a longer one, with the blanks before it.
-_LINE = re.compile(r" {0,9}[!-~](?:[ -~]{0,58}[!-~])?(?= |\Z)")
 
 _LONGEST_HEADER_LINE = 76
 # Longer ones are not tried as one encoded word.
