@@ -135,7 +135,10 @@ def test_one_is_killed_under_its_clients(serving: Served) -> None:
     assert "the web process 1 ended with code -9" in serving.log()
     # A lock counts the failures of all processes (lk-13).
     told = [re.findall(r"\[(\w+)\]", poll(serving, "wrong"))[0] for _ in range(LOCK + 2)]
-    assert told == ["InvalidLogonAttempt"] * LOCK + ["LoginAttemptsExceeded"] * 2
+    left = told.count("InvalidLogonAttempt")
+    # An attempt counts before its password is checked: each of the two may have died meanwhile.
+    assert LOCK - 2 <= left <= LOCK
+    assert told == ["InvalidLogonAttempt"] * left + ["LoginAttemptsExceeded"] * (len(told) - left)
     assert {"process=web-1", "process=web-2"} >= {*re.findall(r"process=\S+", serving.log())}
     # SIGTERM ends all of them, and their folder.
     folder = re.search(r"--process \d+:\d+:\d+:(\S+)", _arguments(serving))
