@@ -158,8 +158,8 @@ def test_two_in_a_row_that_come_at_once(post: Post, monkeypatch: pytest.MonkeyPa
 def test_a_fault_of_one_mail_harms_no_other(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     ann, bea, cat = post.send(*(f"{name}@receiver.example" for name in ("ann", "bea", "cat")))
 
-    def failing(connection: Any, found: Any) -> Any:
-        new = record_bounces_of(connection, found)
+    def failing(connection: Any, found: Any, *more: Any) -> Any:
+        new = record_bounces_of(connection, found, *more)
         if any(mail.id == bea.id for mail, _ in found):
             raise ArithmeticError("a fault")
         return new
