@@ -149,6 +149,18 @@ class Site:
         assert job is not None
         return job
 
+    def slow_down(self, counter: str) -> None:
+        """Let each change of a job that counts this take half a second, until a job is interrupted."""
+        with self.database.write() as connection:
+            connection.exec_driver_sql(
+                "CREATE OR REPLACE FUNCTION slow_down() RETURNS trigger LANGUAGE plpgsql"
+                " AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END'"
+            )
+            connection.exec_driver_sql(
+                "CREATE TRIGGER slow_down BEFORE UPDATE ON job FOR EACH ROW"
+                f" WHEN (NEW.counters ->> '{counter}' IS NOT NULL) EXECUTE FUNCTION slow_down()"
+            )
+
     def interrupt(self, number: int, worker: subprocess.Popen[str], counter: str) -> subprocess.Popen[str]:
         """Kill the worker in the middle of a job, and start one on another host; return that one."""
         wait_for(
@@ -157,6 +169,8 @@ class Site:
         assert not self.job(number).over, "the job was over before the kill"
         worker.kill()
         worker.wait()
+        with self.database.write() as connection:
+            connection.exec_driver_sql("DROP TRIGGER slow_down ON job")
         other = self.host("worker")
         wait_for(lambda: self.job(number).over, (self.folder / "hosts.log").read_text())
         assert self.job(number).attempt > 1
@@ -241,6 +255,7 @@ def test_hosts_share_a_bucket(site: Site) -> None:
 
     # An import whose worker dies in the middle.
     content = csv_rows()
+    site.slow_down("added")
     queued = client.uploadListQueue(
         groupid=wanted.id,
         csvData=content,
@@ -268,6 +283,7 @@ def test_hosts_share_a_bucket(site: Site) -> None:
     call = f"""<SendToFile><UserName>{LOGIN}</UserName><Password>{PASSWORD}</Password><ListID>{wanted.id}</ListID>
         <Message><Subject>Hello {{{{ Number }}}}</Subject><HTMLBody>&lt;p&gt;Hello&lt;/p&gt;</HTMLBody></Message>
         <File Name="people.csv" HasColumnNames="true">{encoded}</File></SendToFile>"""
+    site.slow_down("handed")
     answer = httpx.post(f"{base}/xml/SendToFile", content=call, headers={"Content-Type": "application/xml"})
     assert answer.status_code == 200, answer.text
     number = int(answer.text.partition("<StatusID>")[2].partition("<")[0])
