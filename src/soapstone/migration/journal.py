@@ -200,8 +200,8 @@ class Journal:
     def leave_out_recorded(self, of_nobody: Callable[[], Iterable[int]]) -> None:
         """Unstage the events that earlier runs have recorded, once in a run.
 
-        `of_nobody` returns the deliveries of deleted people. Which of them an address belonged to is not known any
-        more: they count as one.
+        `of_nobody` returns the deliveries of deleted people. They count as one delivery, since nobody knows which of
+        them an address belonged to.
         """
         if self.position(_LEFT_OUT) is None and self.recorded():
             blank = {"blank": json.dumps(list(of_nobody()))}

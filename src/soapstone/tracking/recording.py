@@ -55,8 +55,6 @@ _GROSS_FIGURES = {
     MailEventKind.MACHINE_OPEN: "machine_opens",
     MailEventKind.MACHINE_CLICK: "machine_clicks",
 }
-
-
 # The figures of mails.
 _MAIL_FIGURES = {MailEventKind.SENT: "sent", MailEventKind.BOUNCE: "bounced"}
 
