@@ -139,3 +139,22 @@ def test_help_and_version_load_no_command(option: str) -> None:
     program += "sys.exit(str([name for name in sys.modules if name.startswith('soapstone.commands.')]))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr == "[]\n"
+
+
+@pytest.mark.parametrize("module", ["typer", "soapstone.commands.servers", "soapstone.testing.command"])
+def test_an_interrupt_while_modules_load_shows_no_traceback(module: str) -> None:
+    program = f"""
+import signal, sys
+from soapstone.__main__ import main
+
+class Interrupting:
+    def find_spec(self, name, *more):
+        if name == {module!r}:
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+sys.argv[1:] = ["serve", *["--test"] * ({module!r} == "soapstone.testing.command")]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")

@@ -36,9 +36,16 @@ def take_bounce() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; Ctrl-C while its modules load ends it with 130 and no traceback."""
     if sys.argv[1:2] == ["bounce"]:
         take_bounce()
+    try:
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _run() -> None:
     if sys.argv[1:2] == ["serve"] and "--test" in sys.argv:
         from soapstone.testing.command import run
 
