@@ -12,7 +12,7 @@ from soapstone.accounts.tokens import Token
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, paged
+from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, Shown, paged
 
 router = APIRouter(tags=["account"])
 
@@ -52,18 +52,13 @@ class TokenIn(Body):
     name: Name
 
 
-class TokenOut(BaseModel):
+class TokenOut(Shown):
     """A token without its secret."""
 
     id: int
     name: str
     created_at: datetime
     last_used_at: datetime | None
-
-    @classmethod
-    def of(cls, token: Token) -> TokenOut:
-        """Return the token as it is shown."""
-        return cls(**{name: getattr(token, name) for name in cls.model_fields})
 
 
 class NewToken(TokenOut):

@@ -81,6 +81,13 @@ class Caller:
             raise not_found("list")
         return found
 
+    def require(self, list_id: int | None) -> None:
+        """Raise NotFoundError for a list that the login may not see; without one require all lists."""
+        if list_id is None:
+            self.require_all_lists()
+        else:
+            self.list(list_id)
+
     def require_all_lists(self) -> None:
         """Raise ForbiddenError for a login that sees only some lists: contacts and settings belong to the account."""
         require_all_lists(self.login)

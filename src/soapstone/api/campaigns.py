@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import Named, Number, own
+from soapstone.api.values import Named, Number, Shown
 from soapstone.lists.campaigns import Campaign
 
 router = APIRouter()
 
 
-class CampaignOut(BaseModel):
+class CampaignOut(Shown):
     """A campaign of a list, with its number of messages."""
 
     id: int
@@ -29,7 +28,7 @@ class CampaignOut(BaseModel):
 @router.get("/lists/{list_id}/campaigns", tags=["campaigns"])
 def list_campaigns(list_id: Number, caller: Calling) -> list[CampaignOut]:
     """List the campaigns of a list."""
-    return [CampaignOut(**own(each, CampaignOut)) for each in caller.product.campaigns.all(caller.list(list_id).id)]
+    return [CampaignOut.of(each) for each in caller.product.campaigns.all(caller.list(list_id).id)]
 
 
 @router.post("/lists/{list_id}/campaigns", tags=["campaigns"], status_code=201, response_model=CampaignOut)
@@ -40,7 +39,7 @@ def create_campaign(list_id: Number, given: Named, caller: Calling, once: Making
     def make() -> Campaign:
         return caller.product.campaigns.add(caller.account.id, here.id, given.name, number=given.number)
 
-    return once(given, make, lambda made: CampaignOut(**own(made, CampaignOut)))
+    return once(given, make, CampaignOut.of)
 
 
 @router.delete("/lists/{list_id}/campaigns/{campaign_id}", tags=["campaigns"], status_code=204)

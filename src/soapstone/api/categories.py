@@ -11,14 +11,7 @@ from pydantic import BaseModel
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import (
-    Cursor,
-    Limit,
-    Named,
-    Number,
-    Page,
-    paged,
-)
+from soapstone.api.values import Cursor, Limit, Named, Number, Page, paged
 
 router = APIRouter()
 

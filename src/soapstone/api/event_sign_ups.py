@@ -5,27 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import (
-    Body,
-    Cursor,
-    Limit,
-    Named,
-    Number,
-    Page,
-    own,
-    page,
-    paged,
-)
+from soapstone.api.values import Body, Cursor, Limit, Named, Number, Page, Shown, page, paged
 
 router = APIRouter()
 
 
-class OccasionOut(BaseModel):
+class OccasionOut(Shown):
     """An event with sign-ups."""
 
     id: int
@@ -40,7 +29,7 @@ class OccasionChange(Body):
     open: bool
 
 
-class SignUpOut(BaseModel):
+class SignUpOut(Shown):
     """A person who signed up."""
 
     id: int
@@ -56,7 +45,7 @@ class SignUpOut(BaseModel):
 def list_occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[OccasionOut]:
     """List the events with sign-ups, by number."""
     found = caller.product.event_sign_ups.all(caller.account.id)
-    return paged(cursor, limit, found, lambda each: OccasionOut(**own(each, OccasionOut)))
+    return paged(cursor, limit, found, OccasionOut.of)
 
 
 @router.post("/occasions", tags=["occasions"], status_code=201, response_model=OccasionOut)
@@ -66,7 +55,7 @@ def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
     return once(
         given,
         lambda: caller.product.event_sign_ups.add(caller.account.id, given.name, number=given.number),
-        lambda made: OccasionOut(**own(made, OccasionOut)),
+        OccasionOut.of,
     )
 
 
@@ -78,7 +67,7 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
     found = caller.product.event_sign_ups.get(caller.account.id, occasion_id)
     if found is None:
         raise not_found("occasion")
-    return OccasionOut(**own(found, OccasionOut))
+    return OccasionOut.of(found)
 
 
 @router.get("/occasions/{occasion_id}/sign-ups", tags=["occasions"])
@@ -93,5 +82,5 @@ def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, curs
         limit,
         lambda after, most: caller.product.event_sign_ups.signed_up(found, after=after, limit=most),
         lambda each: each.id,
-        lambda each: SignUpOut(**own(each, SignUpOut)),
+        SignUpOut.of,
     )

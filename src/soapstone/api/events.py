@@ -108,10 +108,7 @@ def list_events(
 
     Test mails, and mails to addresses that are no contacts, are left out.
     """
-    if list_id is not None:
-        caller.list(list_id)
-    else:
-        caller.require_all_lists()
+    caller.require(list_id)
 
     def read(after: int, most: int) -> list[FeedEvent]:
         return caller.product.event_feed.of_account(caller.account.id, kind, list_id=list_id, after=after, limit=most)

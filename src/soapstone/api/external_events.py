@@ -5,18 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import Body, Name, Named, Number, own
+from soapstone.api.values import Body, Name, Named, Number, Shown
 from soapstone.lists.external_events import ExternalEvent
 
 router = APIRouter()
 
 
-class EventOut(BaseModel):
+class EventOut(Shown):
     """An external event of a list; an inactive one cannot be raised."""
 
     id: int
@@ -37,7 +36,7 @@ class EventChange(Body):
 @router.get("/lists/{list_id}/external-events", tags=["external events"])
 def list_external_events(list_id: Number, caller: Calling) -> list[EventOut]:
     """List the external events of a list."""
-    return [EventOut(**own(each, EventOut)) for each in caller.product.external_events.all(caller.list(list_id).id)]
+    return [EventOut.of(each) for each in caller.product.external_events.all(caller.list(list_id).id)]
 
 
 @router.post("/lists/{list_id}/external-events", tags=["external events"], status_code=201, response_model=EventOut)
@@ -48,7 +47,7 @@ def create_external_event(list_id: Number, given: Named, caller: Calling, once: 
     def make() -> ExternalEvent:
         return caller.product.external_events.add(caller.account.id, here.id, given.name, number=given.number)
 
-    return once(given, make, lambda made: EventOut(**own(made, EventOut)))
+    return once(given, make, EventOut.of)
 
 
 @router.patch("/lists/{list_id}/external-events/{event_id}", tags=["external events"])
@@ -61,4 +60,4 @@ def change_external_event(list_id: Number, event_id: Number, given: EventChange,
     changed = caller.product.external_events.change(caller.account.id, event_id, name=given.name, active=given.active)
     if changed is None:
         raise not_found("event")
-    return EventOut(**own(changed, EventOut))
+    return EventOut.of(changed)

@@ -11,9 +11,8 @@ from starlette.concurrency import run_in_threadpool
 
 from soapstone.api.authentication import Calling
 from soapstone.api.problems import ProblemError, not_found
-from soapstone.api.values import Cursor, Limit, Number, Page, own, page, storable
+from soapstone.api.values import Cursor, Limit, Number, Page, Shown, page, storable
 from soapstone.http.attachment import attachment
-from soapstone.tracking.incoming_records import IncomingRecord
 from soapstone.tracking.mail_parts import LARGEST_MAIL
 from soapstone.vocabulary.tracking import IncomingOutcome
 
@@ -32,7 +31,7 @@ MAIL: dict[str, Any] = {
 Recipient = Annotated[str, Field(max_length=400), AfterValidator(storable)]
 
 
-class TakenOut(BaseModel):
+class TakenOut(Shown):
     """What was made of the mail, for one sent mail that it is about; `delivery_id` is null if it names none."""
 
     kind: str
@@ -46,7 +45,7 @@ class IncomingOut(BaseModel):
     mails: list[TakenOut]
 
 
-class IncomingMailOut(BaseModel):
+class IncomingMailOut(Shown):
     """A mail that came in, for one sent mail that it is about; `delivery_id` is null if it names none.
 
     `source` is the way in. `address`, `code` and `detail` are what it says: the recipient, the status, and the server's
@@ -63,11 +62,6 @@ class IncomingMailOut(BaseModel):
     code: str
     detail: str
     has_content: bool
-
-    @classmethod
-    def of(cls, found: IncomingRecord) -> IncomingMailOut:
-        """Return the mail as it is shown."""
-        return cls(**own(found, cls))
 
 
 @router.get("/incoming")
@@ -118,4 +112,4 @@ async def take_incoming_mail(
             raw += block
     take = caller.product.incoming_mails.take
     taken = await run_in_threadpool(take, bytes(raw), recipient, source="rest", account_id=caller.account.id)
-    return IncomingOut(mails=[TakenOut(kind=e.kind, outcome=e.outcome, delivery_id=e.delivery_id) for e in taken])
+    return IncomingOut(mails=[TakenOut.of(each) for each in taken])

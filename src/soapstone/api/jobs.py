@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 from zlib import crc32
@@ -18,7 +17,7 @@ from starlette.concurrency import run_in_threadpool
 
 from soapstone.api.authentication import CHECK, Caller, Calling
 from soapstone.api.problems import not_found
-from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, page
+from soapstone.api.values import LARGEST, PLAIN, Cursor, Limit, Moment, Number, Page, Shown, page
 from soapstone.errors import ConflictError, SoapstoneError
 from soapstone.imports.misfits import misfits_of
 from soapstone.imports.surplus import surplus_of
@@ -34,7 +33,7 @@ LOOK, COMFORT = 0.5, 15.0
 UNBUFFERED = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 
-class MisfitsOut(BaseModel):
+class MisfitsOut(Shown):
     """Values that did not fit an attribute: left out, or `cut` if too long. `line` is the first such line."""
 
     attribute_id: int
@@ -44,7 +43,7 @@ class MisfitsOut(BaseModel):
     cut: bool
 
 
-class SurplusOut(BaseModel):
+class SurplusOut(Shown):
     """Rows with values beyond the last heading, which were left out. `line` is the first such row's line."""
 
     rows: int
@@ -89,8 +88,8 @@ class JobOut(BaseModel):
             **own,
             progress=dict(product.imports.progress(job).__dict__),
             unused_columns=product.imports.unused(job),
-            misfits=[MisfitsOut(**asdict(each)) for each in misfits_of(job)],
-            surplus=None if surplus is None else SurplusOut(**asdict(surplus)),
+            misfits=[MisfitsOut.of(each) for each in misfits_of(job)],
+            surplus=None if surplus is None else SurplusOut.of(surplus),
         )
 
 
@@ -106,10 +105,7 @@ def list_jobs(
     cursor: Cursor = None,
 ) -> Page[JobOut]:
     """List the jobs of lists that the login may see, oldest first."""
-    if list_id is not None:
-        caller.list(list_id)
-    else:
-        caller.require_all_lists()
+    caller.require(list_id)
     return page(
         cursor,
         limit,

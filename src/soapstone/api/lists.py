@@ -21,12 +21,12 @@ from soapstone.api.values import (
     Number,
     Numbered,
     Page,
+    Shown,
     Text,
     own,
     page,
     paged,
 )
-from soapstone.contacts.members import Member
 from soapstone.contacts.subscriptions import SubscriptionOutcome
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.lists.lists import ContactList
@@ -116,7 +116,7 @@ class ListChange(Body):
     category_id: CategoryId | None = None
 
 
-class MemberOut(BaseModel):
+class MemberOut(Shown):
     """A contact on a list: `number` is its 32-bit number there."""
 
     contact_id: int
@@ -126,11 +126,6 @@ class MemberOut(BaseModel):
     state: str
     added_at: datetime
     added_by: str
-
-    @classmethod
-    def of(cls, member: Member) -> MemberOut:
-        """Return the member as it is shown."""
-        return cls(**own(member, MemberOut))
 
 
 class KnownMemberOut(MemberOut):

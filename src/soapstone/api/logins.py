@@ -15,7 +15,7 @@ from soapstone.api.account import AccountOut, get_account
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, OneOf, Page, Text, own, page, paged
+from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, OneOf, Page, Shown, Text, page, paged
 from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NameTakenError
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 from soapstone.vocabulary.tracking import TrackingMode
@@ -68,7 +68,7 @@ class LoginChange(Body):
     disabled: bool | None = None
 
 
-class AuditEntryOut(BaseModel):
+class AuditEntryOut(Shown):
     """An audit entry: who did what, when and from where. `login_id` is null, `login_name` empty for the command line.
 
     `action` is one of logon, lock, rights, export and send.
@@ -90,7 +90,7 @@ class ChildIn(Body):
     identifier: OneOf[Identifier] = Identifier.EMAIL
 
 
-class ChildOut(BaseModel):
+class ChildOut(Shown):
     """A child account."""
 
     id: int
@@ -127,7 +127,7 @@ def list_children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
     """List the child accounts by number."""
     found = [each for each in caller.product.accounts.all() if each.parent_id == caller.account.id]
     found.sort(key=lambda each: each.id)
-    return paged(cursor, limit, found, lambda each: ChildOut(**own(each, ChildOut)))
+    return paged(cursor, limit, found, ChildOut.of)
 
 
 @router.post("/account/children", status_code=201, response_model=ChildOut)
@@ -148,7 +148,7 @@ def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
         except NameTakenError:
             raise ConflictError("An account of that name exists already.") from None
 
-    return once(given, make, lambda made: ChildOut(**own(made, ChildOut)))
+    return once(given, make, ChildOut.of)
 
 
 @router.get("/account/networks")
@@ -247,7 +247,7 @@ def list_audit_entries(caller: Calling, limit: Limit = 100, cursor: Cursor = Non
         limit,
         lambda after, most: caller.product.audit.page(caller.account.id, after, most),
         lambda entry: entry.id,
-        lambda entry: AuditEntryOut(**own(entry, AuditEntryOut)),
+        AuditEntryOut.of,
     )
 
 

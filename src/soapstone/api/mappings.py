@@ -5,22 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import (
-    Body,
-    Cursor,
-    Limit,
-    Name,
-    Number,
-    Page,
-    Text,
-    own,
-    page,
-)
+from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, Shown, Text, page
 from soapstone.errors import InvalidError
 from soapstone.store.numbers import LARGEST as LARGEST_ID
 
@@ -37,7 +26,7 @@ class MappingIn(Body):
     own_name: Text = ""
 
 
-class MappingOut(BaseModel):
+class MappingOut(Shown):
     """A mapping."""
 
     id: int
@@ -59,7 +48,7 @@ def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
             caller.account.id, after=after, limit=most, login=caller.login
         ),
         lambda each: each.id,
-        lambda each: MappingOut(**own(each, MappingOut)),
+        MappingOut.of,
     )
 
 
@@ -72,7 +61,7 @@ def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
     return once(
         given,
         lambda: caller.product.mappings.add(caller.account.id, **given.model_dump(), login_id=caller.login.id),
-        lambda made: MappingOut(**own(made, MappingOut)),
+        MappingOut.of,
     )
 
 

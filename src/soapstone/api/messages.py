@@ -22,6 +22,7 @@ from soapstone.api.values import (
     Numbered,
     Page,
     Repaired,
+    Shown,
     Text,
     own,
     page,
@@ -49,7 +50,7 @@ Fields = dict[Annotated[str, Field(min_length=1, max_length=255), AfterValidator
 PARTS = tuple(Draft.__dataclass_fields__)
 
 
-class MessageHead(BaseModel):
+class MessageHead(Shown):
     """A stored message without its bodies. `list_id` is null for a message of the whole account."""
 
     id: int
@@ -67,11 +68,6 @@ class MessageHead(BaseModel):
     archived: bool
     created_at: datetime
     updated_at: datetime
-
-    @classmethod
-    def of(cls, found: Message) -> MessageHead:
-        """Return the message as it is shown among others."""
-        return cls(**own(found, cls))
 
 
 class MessageOut(MessageHead):
@@ -169,10 +165,7 @@ def list_messages(
     cursor: Cursor = None,
 ) -> Page[MessageHead]:
     """List the stored messages of a list or, for logins that see all lists, of the account, by number."""
-    if list_id is not None:
-        caller.list(list_id)
-    else:
-        caller.require_all_lists()
+    caller.require(list_id)
     return page(
         cursor,
         limit,

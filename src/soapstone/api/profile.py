@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import Name, Number, Numbered, OneOf
+from soapstone.api.values import Name, Number, Numbered, OneOf, Shown
 from soapstone.lists.profiles import AttributeDraft, ProfileHeader
 from soapstone.vocabulary.attributes import AttributeKind
 
@@ -38,7 +38,7 @@ class HeaderIn(Numbered):
         return super().chooses() or any(each.chooses() for each in self.attributes)
 
 
-class AttributeOut(BaseModel):
+class AttributeOut(Shown):
     """A profile attribute."""
 
     id: int
@@ -59,10 +59,7 @@ class HeaderOut(BaseModel):
     @classmethod
     def of(cls, header: ProfileHeader) -> HeaderOut:
         """Return the header as it is shown."""
-        attributes = [
-            AttributeOut(**{name: getattr(each, name) for name in AttributeOut.model_fields})
-            for each in header.attributes
-        ]
+        attributes = [AttributeOut.of(each) for each in header.attributes]
         return cls(id=header.id, name=header.name, position=header.position, attributes=attributes)
 
 

@@ -5,22 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import (
-    Cursor,
-    Limit,
-    Name,
-    Number,
-    Numbered,
-    Page,
-    Text,
-    own,
-    paged,
-)
+from soapstone.api.values import Cursor, Limit, Name, Number, Numbered, Page, Shown, Text, paged
 from soapstone.contacts.saved_searches import SavedSearch
 
 router = APIRouter()
@@ -33,7 +22,7 @@ class SearchIn(Numbered):
     criteria: dict[Text, Text]
 
 
-class SearchOut(BaseModel):
+class SearchOut(Shown):
     """A saved search."""
 
     id: int
@@ -47,7 +36,7 @@ def list_searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
     """List the saved searches by number. They may name people."""
     caller.require_all_lists()
     found = caller.product.saved_searches.all(caller.account.id)
-    return paged(cursor, limit, found, lambda each: SearchOut(**own(each, SearchOut)))
+    return paged(cursor, limit, found, SearchOut.of)
 
 
 @router.post("/searches", tags=["searches"], status_code=201, response_model=SearchOut)
@@ -60,7 +49,7 @@ def create_search(given: SearchIn, caller: Calling, once: Making) -> Response:
             caller.account.id, given.name, given.criteria, login_id=caller.login.id, number=given.number
         )
 
-    return once(given, make, lambda made: SearchOut(**own(made, SearchOut)))
+    return once(given, make, SearchOut.of)
 
 
 @router.delete("/searches/{search_id}", tags=["searches"], status_code=204)

@@ -229,10 +229,7 @@ def list_sends(
     cursor: Cursor = None,
 ) -> Page[SendHead]:
     """List the sends of a list or, for logins that see all lists, of the account, by number."""
-    if list_id is not None:
-        caller.list(list_id)
-    else:
-        caller.require_all_lists()
+    caller.require(list_id)
     return page(
         cursor,
         limit,

@@ -11,17 +11,7 @@ from soapstone.addresses import is_address
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
-from soapstone.api.values import (
-    Address,
-    Body,
-    Cursor,
-    Email,
-    Limit,
-    OneOf,
-    Page,
-    own,
-    page,
-)
+from soapstone.api.values import Address, Body, Cursor, Email, Limit, OneOf, Page, Shown, page
 from soapstone.errors import InvalidError
 from soapstone.vocabulary.contacts import SuppressionKind
 
@@ -35,7 +25,7 @@ class SuppressionIn(Body):
     kind: OneOf[SuppressionKind] = SuppressionKind.SUPPRESSED
 
 
-class Suppressed(BaseModel):
+class Suppressed(Shown):
     """An address to which nothing is sent, in lower case, as it is kept."""
 
     email: str
@@ -62,7 +52,7 @@ def list_suppressions(
         limit,
         lambda after, most: caller.product.suppressions.page(caller.account.id, email, after=after, limit=most),
         lambda each: (each.email, each.kind),
-        lambda each: Suppressed(**own(each, Suppressed)),
+        Suppressed.of,
         first=("", ""),
     )
 

@@ -7,7 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, Protocol, TypeVar, cast
+from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, cast
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -109,6 +109,15 @@ class Page(BaseModel, Generic[Item]):
 def own(found: object, model: type[BaseModel]) -> dict[str, Any]:
     """Return a model's fields from an object."""
     return {name: getattr(found, name) for name in model.model_fields}
+
+
+class Shown(BaseModel):
+    """A part of an answer whose fields are attributes of an object of the product."""
+
+    @classmethod
+    def of(cls, found: Any) -> Self:
+        """Return the object as it is shown."""
+        return cls(**own(found, cls))
 
 
 def page(

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import RIGHTS, Account
 from soapstone.commands.common import console, on_account, on_records, printable, stop, text_of
-from soapstone.commands.json_output import Json, own, print_all
+from soapstone.commands.json_output import Json, print_all
 from soapstone.contacts.fields import field_column
 from soapstone.product import Product
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
@@ -244,7 +244,7 @@ def audit(
     if as_json:
         from soapstone.api.logins import AuditEntryOut
 
-        print_all(found, own(AuditEntryOut))
+        print_all(found, AuditEntryOut.of)
         return
     for each in found:
         who = each.login_name if each.login_id is not None else "(command line)"

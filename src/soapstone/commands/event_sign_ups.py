@@ -9,7 +9,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, console, on_account, stop
-from soapstone.commands.json_output import Json, own, print_all
+from soapstone.commands.json_output import Json, print_all
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Events and their sign-ups.")
@@ -32,7 +32,7 @@ def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     if as_json:
         from soapstone.api.event_sign_ups import OccasionOut
 
-        print_all(found, own(OccasionOut))
+        print_all(found, OccasionOut.of)
         return
     for each in found:
         table.add_row(str(each.id), each.name, "yes" if each.open else "no")
@@ -65,7 +65,7 @@ def people(product: Product, owner: Account, occasion: int, as_json: Json = Fals
     if as_json:
         from soapstone.api.event_sign_ups import SignUpOut
 
-        print_all(signed_up, own(SignUpOut))
+        print_all(signed_up, SignUpOut.of)
         return
     for each in signed_up:
         names = (each.email, each.first_name, each.last_name, each.reference)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, console, list_of, on_account, stop
-from soapstone.commands.json_output import Json, own, print_all
+from soapstone.commands.json_output import Json, print_all
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="External events of lists.")
@@ -34,7 +34,7 @@ def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = Fal
     if as_json:
         from soapstone.api.external_events import EventOut
 
-        print_all(found, own(EventOut))
+        print_all(found, EventOut.of)
         return
     for each in found:
         table.add_row(str(each.id), each.name, "active" if each.active else "blocked")

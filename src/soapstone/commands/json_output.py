@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
 from pydantic_core import to_json
 
 from soapstone.commands.common import write_bytes
@@ -34,11 +33,6 @@ def print_all(found: Iterable[Any], shape: Callable[[Any], object]) -> None:
         yield b"[]\n" if mark == "[\n" else b"\n]\n"
 
     write_bytes(pieces())
-
-
-def own(model: type[BaseModel]) -> Callable[[Any], BaseModel]:
-    """Return a function that builds a model from a record's attributes of the same names."""
-    return lambda found: model(**{name: getattr(found, name) for name in model.model_fields})
 
 
 def _text(found: object) -> str:

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import console, on_account, stop
-from soapstone.commands.json_output import Json, own, print_all
+from soapstone.commands.json_output import Json, print_all
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Objects of the membership system Personify and their counterparts here.")
@@ -42,7 +42,7 @@ def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     if as_json:
         from soapstone.api.mappings import MappingOut
 
-        print_all(found, own(MappingOut))
+        print_all(found, MappingOut.of)
         return
     for each in found:
         table.add_row(str(each.id), each.object_type, each.identifier, each.own_type, str(each.own_id), each.own_name)

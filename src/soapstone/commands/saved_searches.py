@@ -10,7 +10,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, console, on_account, stop
-from soapstone.commands.json_output import Json, own, print_all
+from soapstone.commands.json_output import Json, print_all
 from soapstone.contacts.fields import field_column
 from soapstone.contacts.search import Example
 from soapstone.product import Product
@@ -60,7 +60,7 @@ def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     if as_json:
         from soapstone.api.saved_searches import SearchOut
 
-        print_all(found, own(SearchOut))
+        print_all(found, SearchOut.of)
         return
     for each in found:
         table.add_row(str(each.id), each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items()))
