@@ -22,6 +22,7 @@ from soapstone.settings import Settings, UnusableSetting
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.transient_errors import RecordsUnavailable as RecordsUnavailable
+from soapstone.vocabulary.contacts import OptOutKind
 
 if TYPE_CHECKING:
     from soapstone.accounts.audit import Audit
@@ -118,7 +119,8 @@ class Product:
     page_marks: PageMarks = _room("store.page_marks", lambda _: ())
     row_counts: RowCounts = _room("store.page_marks", lambda _: ())
     profiles: Profiles = _room("lists.profiles")
-    categories: Categories = _room("lists.categories")
+    list_categories: Categories = _room("lists.categories", lambda its: (its.database, OptOutKind.LIST_CATEGORY))
+    message_categories: Categories = _room("lists.categories", lambda its: (its.database, OptOutKind.MESSAGE_CATEGORY))
     channels: Channels = _room("contacts.channels")
     history: History = _room("contacts.history")
     mappings: Mappings = _room("accounts.object_mappings")

@@ -32,7 +32,7 @@ def test_what_a_deleted_login_made_keeps_its_number(product: Product, account: A
         Sessions(product.database, purpose, timedelta(hours=1)).open(identity)
     product.tokens.add(account, login, "program")
     product.idempotency_keys.begin(login, "key", "hash")
-    group = product.categories.add_list_category(account.id, "Clubs", login_id=login.id)
+    group = product.list_categories.add(account.id, "Clubs", login_id=login.id)
 
     with product.database.write(durable=True) as connection:
         number = product.jobs.add(
@@ -43,7 +43,7 @@ def test_what_a_deleted_login_made_keeps_its_number(product: Product, account: A
     found = product.jobs.get([account.id], number)
     assert found is not None
     assert (found.login_id, found.state) == (login.id, "queued")
-    assert [each.login_id for each in product.categories.list_categories(account.id)] == [group.login_id]
+    assert [each.login_id for each in product.list_categories.all(account.id)] == [group.login_id]
     assert product.accounts.logins(account) == []
     assert not product.accounts.has_login("bob")
     assert not product.accounts.set_password("bob", "other")

@@ -58,7 +58,8 @@ def test_an_address_that_became_blank(database: Database) -> None:
 def test_who_opted_out_of_the_list_or_its_category_comes_as_gone(database: Database, kind: str) -> None:
     account, lists = made(database, "email"), Lists(database)
     news, other = (lists.create(account.id, name) for name in ("News", "Other"))
-    first, second = (Categories(database).add_list_category(account.id, name).id for name in ("First", "Second"))
+    categories = Categories(database, OptOutKind.LIST_CATEGORY)
+    first, second = (categories.add(account.id, name).id for name in ("First", "Second"))
     lists.change(account.id, news.id, category_id=first)
     with Transfers(database).begin(account) as transfer:
         (number,), _ = transfer.people([Told(email="ann@example.com")])

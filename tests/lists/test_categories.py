@@ -9,54 +9,56 @@ from soapstone.errors import InvalidError
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
 from soapstone.store.database import Database
+from soapstone.vocabulary.contacts import OptOutKind
 
 
 def test_categories_of_lists(database: Database, account: Account) -> None:
     """They are the account's own, change, go out of use, and leave their lists without one when they are deleted."""
-    categories, lists = Categories(database), Lists(database)
+    categories, lists = Categories(database, OptOutKind.LIST_CATEGORY), Lists(database)
     other = Accounts(database).create("OTHER", time_zone="UTC")
-    news, offers = (categories.add_list_category(account.id, name) for name in (" News ", "Offers"))
-    theirs = categories.add_list_category(other.id, "News")
+    news, offers = (categories.add(account.id, name) for name in (" News ", "Offers"))
+    theirs = categories.add(other.id, "News")
     made = lists.create(account.id, "Daily", category_id=news.id)
-    assert [each.name for each in categories.list_categories(account.id)] == ["News", "Offers"]
-    assert categories.list_category(account.id, theirs.id) is None
-    assert not categories.change_list_category(account.id, theirs.id, name="Mine")
-    assert not categories.delete_list_category(account.id, theirs.id)
-    assert categories.change_list_category(account.id, offers.id, name="Bargains", active=False)
-    changed = categories.list_category(account.id, offers.id)
+    assert [each.name for each in categories.all(account.id)] == ["News", "Offers"]
+    assert categories.get(account.id, theirs.id) is None
+    assert not categories.change(account.id, theirs.id, name="Mine")
+    assert not categories.delete(account.id, theirs.id)
+    assert categories.change(account.id, offers.id, name="Bargains", active=False)
+    changed = categories.get(account.id, offers.id)
     assert changed is not None
     assert (changed.name, changed.active) == ("Bargains", False)
-    assert categories.delete_list_category(account.id, news.id)
-    assert not categories.delete_list_category(account.id, news.id)
+    assert categories.delete(account.id, news.id)
+    assert not categories.delete(account.id, news.id)
     [found] = [each for each in lists.all(account.id) if each.id == made.id]
     assert found.category_id is None
-    assert [each.name for each in categories.list_categories(other.id)] == ["News"]
+    assert [each.name for each in categories.all(other.id)] == ["News"]
 
 
 def test_categories_of_messages(database: Database, account: Account) -> None:
     """The same for those of messages."""
-    categories = Categories(database)
+    categories = Categories(database, OptOutKind.MESSAGE_CATEGORY)
     other = Accounts(database).create("OTHER", time_zone="UTC")
-    made = categories.add_message_category(account.id, "Letters")
-    assert not categories.rename_message_category(other.id, made.id, "Mine")
-    assert categories.rename_message_category(account.id, made.id, "Mails")
-    assert categories.message_category(other.id, made.id) is None
-    assert [each.name for each in categories.message_categories(account.id)] == ["Mails"]
-    assert not categories.delete_message_category(other.id, made.id)
-    assert categories.delete_message_category(account.id, made.id)
-    assert categories.message_categories(account.id) == []
+    made = categories.add(account.id, "Letters")
+    assert not categories.change(other.id, made.id, name="Mine")
+    assert categories.change(account.id, made.id, name="Mails")
+    assert categories.get(other.id, made.id) is None
+    assert [each.name for each in categories.all(account.id)] == ["Mails"]
+    assert not categories.delete(other.id, made.id)
+    assert categories.delete(account.id, made.id)
+    assert categories.all(account.id) == []
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 256])
 def test_names_that_are_none(database: Database, account: Account, name: str) -> None:
     """A category needs a name of at most 255 characters."""
-    categories = Categories(database)
-    made = categories.add_list_category(account.id, "News")
+    categories = Categories(database, OptOutKind.LIST_CATEGORY)
+    of_messages = Categories(database, OptOutKind.MESSAGE_CATEGORY)
+    made = categories.add(account.id, "News")
     for refused in (
-        lambda: categories.add_list_category(account.id, name),
-        lambda: categories.add_message_category(account.id, name),
-        lambda: categories.change_list_category(account.id, made.id, name=name),
+        lambda: categories.add(account.id, name),
+        lambda: of_messages.add(account.id, name),
+        lambda: categories.change(account.id, made.id, name=name),
     ):
         with pytest.raises(InvalidError):
             refused()
-    assert [each.name for each in categories.list_categories(account.id)] == ["News"]
+    assert [each.name for each in categories.all(account.id)] == ["News"]

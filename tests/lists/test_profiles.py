@@ -12,7 +12,8 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
 from soapstone.errors import InvalidError
 from soapstone.lists.lists import ContactList, Lists
-from soapstone.lists.profiles import LONGEST_NAME, AttributeDraft, Profiles
+from soapstone.lists.names import LONGEST_NAME
+from soapstone.lists.profiles import AttributeDraft, Profiles
 from soapstone.store.database import Database
 from soapstone.store.tables import lists
 from soapstone.vocabulary.attributes import AttributeKind

@@ -20,6 +20,7 @@ from soapstone.jobs.queue import Jobs
 from soapstone.lists.categories import Categories
 from soapstone.sending.messages.messages import Messages
 from soapstone.store.database import Database
+from soapstone.vocabulary.contacts import OptOutKind
 
 PUBLIC = "https://mail.example.com"
 EASTERN = ZoneInfo("America/New_York")
@@ -243,7 +244,7 @@ def test_categories_of_messages(magnetmail: Any, records: Database) -> None:
     """mm-97"""
     account = Accounts(records).named("DEMO")
     assert account is not None
-    category = Categories(records).add_message_category(account.id, f"category {uuid4()}")
+    category = Categories(records, OptOutKind.MESSAGE_CATEGORY).add(account.id, f"category {uuid4()}")
     number = create(magnetmail, message_category=category.id)
     assert magnetmail.GetMessageDetails(MessageId=number)["message_category"] == category.id
     magnetmail.editMagnetMailMessage(message=details(message_id=number, message_category=0))

@@ -257,8 +257,8 @@ def test_types_of_unsubscribe(product: Product, kind: str, desk: Any) -> None:
     from soapstone.magnetmail.types import Unsubscribe
 
     product.accounts.change(desk.account, unsubscribe_type=kind)
-    clubs = product.categories.add_list_category(desk.account.id, "Clubs")
-    news = product.categories.add_message_category(desk.account.id, "News")
+    clubs = product.list_categories.add(desk.account.id, "Clubs")
+    news = product.message_categories.add(desk.account.id, "News")
     one = product.lists.create(desk.account.id, "One", category_id=clubs.id)
     two = product.lists.create(desk.account.id, "Two")
     number = int(desk.addRecipient(email="ann@example.com", Groups=[one.id, two.id]).id)
@@ -318,8 +318,8 @@ def test_suppression(magnetmail: Any) -> None:
 
 def test_categories(magnetmail: Any, records: Product, demo: Any) -> None:
     """mm-24, mm-25, mm-91, mm-93, mm-94"""
-    clubs = records.categories.add_list_category(demo.id, f"Clubs {uuid4()}", login_id=1)
-    news = records.categories.add_message_category(demo.id, f"News {uuid4()}")
+    clubs = records.list_categories.add(demo.id, f"Clubs {uuid4()}", login_id=1)
+    news = records.message_categories.add(demo.id, f"News {uuid4()}")
     found = magnetmail.GetGroupCategory(groupCategoryId=clubs.id)
     assert (found["CategoryName"], found["MailUserId"], found["LoginId"], found["Status"]) == (
         clubs.name,
@@ -327,7 +327,7 @@ def test_categories(magnetmail: Any, records: Product, demo: Any) -> None:
         1,
         1,
     )
-    records.categories.change_list_category(demo.id, clubs.id, active=False)
+    records.list_categories.change(demo.id, clubs.id, active=False)
     listed = {each["ID"]: each["Status"] for each in magnetmail.GetAllGroupCategories()}
     assert listed[clubs.id] == 0
     assert magnetmail.GetGroupCategory(groupCategoryId=987654) is None

@@ -91,7 +91,7 @@ def test_pages_by_date_then_number(records: Records) -> None:
 
 def test_filters(records: Records, product: Any, desk: Any) -> None:
     """mm-24, mm-116: message, group and category of groups; a group that nobody knows has none."""
-    clubs = product.categories.add_list_category(desk.account.id, "Clubs")
+    clubs = product.list_categories.add(desk.account.id, "Clubs")
     one, two = desk.group("One"), desk.group("Two")
     first = records.add("unsubscribed", NOON, "first", one.id, message_id=70)
     second = records.add("unsubscribed", NOON, "second", two.id, message_id=71)

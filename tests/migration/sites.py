@@ -238,11 +238,11 @@ def fill_magnetmail(site: Site) -> None:
         site.account, unsubscribe_type="lists", field_labels={"custom1": "Shoe size", "zip": "Postcode"}
     )
     with clock_at(BEGAN):
-        house = product.categories
-        active = house.add_list_category(account.id, "Clubs", number=31)
-        house.change_list_category(account.id, house.add_list_category(account.id, "Old").id, active=False)
-        message_category = house.add_message_category(account.id, "News", number=41)
-        house.add_message_category(account.id, "Other")
+        of_lists, of_messages = product.list_categories, product.message_categories
+        active = of_lists.add(account.id, "Clubs", number=31)
+        of_lists.change(account.id, of_lists.add(account.id, "Old").id, active=False)
+        message_category = of_messages.add(account.id, "News", number=41)
+        of_messages.add(account.id, "Other")
     groups = []
     for place, number in enumerate((500, None, 510)):
         with clock_at(BEGAN + timedelta(days=place)):

@@ -45,9 +45,8 @@ class Scene:
 
     def __init__(self, office: Any) -> None:
         self.office = office
-        categories = Categories(office.database)
-        self.clubs = categories.add_list_category(office.account.id, "Clubs").id
-        self.offers = categories.add_message_category(office.account.id, "Offers").id
+        self.clubs = Categories(office.database, OptOutKind.LIST_CATEGORY).add(office.account.id, "Clubs").id
+        self.offers = Categories(office.database, OptOutKind.MESSAGE_CATEGORY).add(office.account.id, "Offers").id
         changed = Lists(office.database).change(office.account.id, office.list.id, category_id=self.clubs)
         assert changed is not None
         office.list = changed

@@ -16,7 +16,7 @@ NAMES = ("all", "list", "clubs", "back", "free")
 
 def test_people_of_a_file_who_left_are_skipped(office: Any) -> None:
     """Beside the list as well as on it; who came back is mailed, and so is who left another list."""
-    clubs = Categories(office.database).add_list_category(office.account.id, "Clubs")
+    clubs = Categories(office.database, OptOutKind.LIST_CATEGORY).add(office.account.id, "Clubs")
     kept = Lists(office.database).create(office.account.id, "Club", category_id=clubs.id, settings=office.list.settings)
     other, office.list = office.list, kept
     numbers = {name: office.contact(f"{name}@example.com", "") for name in NAMES}
@@ -42,7 +42,7 @@ def test_people_of_a_file_who_left_are_skipped(office: Any) -> None:
 
 def test_members_of_a_list_that_comes_into_a_category_later_keep_their_wish(office: Any) -> None:
     """mm-120: they asked for no mail of the category before the list was one of it."""
-    clubs = Categories(office.database).add_list_category(office.account.id, "Clubs")
+    clubs = Categories(office.database, OptOutKind.LIST_CATEGORY).add(office.account.id, "Clubs")
     office.contact("ann@example.com")
     bob = office.contact("bob@example.com")
     with Changes(office.database).begin(office.account) as change:
@@ -68,8 +68,8 @@ def test_members_of_a_list_that_comes_into_a_category_later_keep_their_wish(offi
 
 def test_messages_of_a_category_skip_who_wants_none_of_them(office: Any) -> None:
     """mm-120: a subscriber stays one, and gets the messages of other categories."""
-    categories = Categories(office.database)
-    news, offers = (categories.add_message_category(office.account.id, name) for name in ("News", "Offers"))
+    categories = Categories(office.database, OptOutKind.MESSAGE_CATEGORY)
+    news, offers = (categories.add(office.account.id, name) for name in ("News", "Offers"))
     office.contact("ann@example.com")
     bob = office.contact("bob@example.com")
     with Changes(office.database).begin(office.account) as change:

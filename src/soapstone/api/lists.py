@@ -312,7 +312,7 @@ def unsubscribe(list_id: Number, email: Email, caller: Calling) -> None:
 
 
 def _check_category(caller: Caller, category_id: int | None) -> None:
-    if category_id is not None and caller.product.categories.list_category(caller.account.id, category_id) is None:
+    if category_id is not None and caller.product.list_categories.get(caller.account.id, category_id) is None:
         raise InvalidError(f"There is no category of lists {category_id}.")
 
 

@@ -285,6 +285,6 @@ def _traits(caller: Caller, list_id: int | None, given: Mapping[str, Any]) -> di
     campaign, category = given.get("campaign_id"), given.get("category_id")
     if campaign is not None and campaign not in {each.id for each in caller.product.campaigns.all(list_id or 0)}:
         raise InvalidError(f"The list has no campaign {campaign}.")
-    if category is not None and caller.product.categories.message_category(caller.account.id, category) is None:
+    if category is not None and caller.product.message_categories.get(caller.account.id, category) is None:
         raise InvalidError(f"There is no category of messages {category}.")
     return {name: given[name] for name in ("name", "campaign_id", "category_id", "archived") if name in given}

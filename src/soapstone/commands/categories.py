@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -10,6 +10,7 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, console, on_account, stop
 from soapstone.commands.json_output import Json, print_all
+from soapstone.lists.categories import Categories
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Categories of lists and of messages.")
@@ -21,9 +22,7 @@ OfMessages = Annotated[bool, typer.Option("--messages", help="Use categories of 
 @on_account
 def add(product: Product, owner: Account, name: str, messages: OfMessages = False, number: ChosenNumber = None) -> None:
     """Create a category."""
-    rooms = product.categories
-    add: Any = rooms.add_message_category if messages else rooms.add_list_category
-    made = add(owner.id, name, number=number)
+    made = _categories(product, messages).add(owner.id, name, number=number)
     console.print(f"Category {made.id} ({made.name}) was created.")
 
 
@@ -32,15 +31,14 @@ def add(product: Product, owner: Account, name: str, messages: OfMessages = Fals
 def list_(product: Product, owner: Account, messages: OfMessages = False, as_json: Json = False) -> None:
     """List the categories."""
     table = Table("Category", "Name", "In use")
-    rooms = product.categories
-    found: Any = rooms.message_categories(owner.id) if messages else rooms.list_categories(owner.id)
+    found = _categories(product, messages).all(owner.id)
     if as_json:
         from soapstone.api.categories import CategoryOut
 
         print_all(found, CategoryOut.of)
         return
     for each in found:
-        table.add_row(str(each.id), each.name, "yes" if getattr(each, "active", True) else "no")
+        table.add_row(str(each.id), each.name, "yes" if each.active else "no")
     console.print(table)
 
 
@@ -53,7 +51,7 @@ def put(
     category: Annotated[int, typer.Argument(help="The category; 0 for none.")],
 ) -> None:
     """Put a list into a category."""
-    if category and product.categories.list_category(owner.id, category) is None:
+    if category and product.list_categories.get(owner.id, category) is None:
         stop(f"There is no category {category} of lists in account {owner.name}.")
     if product.lists.change(owner.id, list_id, category_id=category or None) is None:
         stop(f"There is no list {list_id} in account {owner.name}.")
@@ -69,7 +67,7 @@ def use(
     active: Annotated[bool, typer.Option("--active/--inactive", help="Whether it is active.")] = True,
 ) -> None:
     """Activate or deactivate a list category."""
-    if not product.categories.change_list_category(owner.id, category, active=active):
+    if not product.list_categories.change(owner.id, category, active=active):
         stop(f"There is no category {category} of lists in account {owner.name}.")
     console.print(f"Category {category} is {'in use' if active else 'out of use'}.")
 
@@ -78,7 +76,10 @@ def use(
 @on_account
 def delete(product: Product, owner: Account, category: int, messages: OfMessages = False) -> None:
     """Delete a category; its lists or messages are kept."""
-    rooms = product.categories
-    if not (rooms.delete_message_category if messages else rooms.delete_list_category)(owner.id, category):
+    if not _categories(product, messages).delete(owner.id, category):
         stop(f"There is no category {category} in account {owner.name}.")
     console.print(f"Category {category} was deleted.")
+
+
+def _categories(product: Product, messages: bool) -> Categories:
+    return product.message_categories if messages else product.list_categories

@@ -299,7 +299,7 @@ def _traits(
             stop(f"List {list_id or 'none'} has no campaign {campaign}.")
         traits["campaign_id"] = campaign or None
     if category is not None:
-        if category and category not in {each.id for each in product.categories.message_categories(owner.id)}:
+        if category and category not in {each.id for each in product.message_categories.all(owner.id)}:
             stop(f"There is no category of messages {category} in account {owner.name}.")
         traits["category_id"] = category or None
     return traits

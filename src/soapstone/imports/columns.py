@@ -15,7 +15,8 @@ from soapstone.errors import InvalidError
 from soapstone.imports.headings import HEADINGS, WHOLE_NAMES
 from soapstone.imports.own_columns import added_columns, attribute_target
 from soapstone.imports.spec import ATTRIBUTE, NAME_PARTS, Column
-from soapstone.lists.profiles import LONGEST_NAME, ProfileAttribute
+from soapstone.lists.names import LONGEST_NAME
+from soapstone.lists.profiles import ProfileAttribute
 
 # The attribute that keeps such a column, and the profile header of attributes that imports make.
 NAME_ATTRIBUTE = "Name"

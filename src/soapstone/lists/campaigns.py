@@ -8,12 +8,10 @@ from datetime import datetime
 from sqlalchemy import delete, func, select, update
 
 from soapstone.clock import now
-from soapstone.errors import InvalidError
+from soapstone.lists.names import checked_name
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import campaigns, messages
-
-LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +34,8 @@ class Campaigns:
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> Campaign:
         """Create a campaign of a list; `number` as for add_row. Raises InvalidError and ConflictError."""
-        values = {"account_id": account_id, "list_id": list_id, "name": _name(name), "created_at": now()}
+        name = checked_name(name, "campaign")
+        values = {"account_id": account_id, "list_id": list_id, "name": name, "created_at": now()}
         with self._database.write() as connection:
             return Campaign(**add_row(connection, campaigns, values, number), messages=0)
 
@@ -55,8 +54,9 @@ class Campaigns:
     def rename(self, account_id: int, campaign_id: int, name: str) -> bool:
         """Rename a campaign; False for an unknown one. Raises InvalidError."""
         here = (campaigns.c.account_id == account_id) & (campaigns.c.id == campaign_id)
+        query = update(campaigns).where(here).values(name=checked_name(name, "campaign"))
         with self._database.write() as connection:
-            return connection.execute(update(campaigns).where(here).values(name=_name(name))).rowcount == 1
+            return connection.execute(query).rowcount == 1
 
     def delete(self, account_id: int, campaign_id: int) -> bool:
         """Delete a campaign; its messages then belong to none. False for an unknown one."""
@@ -66,12 +66,3 @@ class Campaigns:
                 return False
             connection.execute(update(messages).where(messages.c.campaign_id == campaign_id).values(campaign_id=None))
             return True
-
-
-def _name(name: str) -> str:
-    name = name.strip()
-    if not name:
-        raise InvalidError("The name of the campaign is missing.")
-    if len(name) > LONGEST_NAME:
-        raise InvalidError(f"The name of the campaign is longer than {LONGEST_NAME} characters.")
-    return name

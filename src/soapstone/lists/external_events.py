@@ -9,12 +9,10 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from soapstone.clock import now
-from soapstone.errors import InvalidError
+from soapstone.lists.names import checked_name
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import external_events
-
-LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +37,7 @@ class ExternalEvents:
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> ExternalEvent:
         """Create an event of a list; `number` as for add_row. Raises InvalidError and ConflictError."""
         moment = now()
-        values = {"account_id": account_id, "list_id": list_id, "name": _name(name)}
+        values = {"account_id": account_id, "list_id": list_id, "name": checked_name(name, "event")}
         values |= {"created_at": moment, "updated_at": moment}
         with self._database.write() as connection:
             return ExternalEvent(**add_row(connection, external_events, values, number))
@@ -64,7 +62,7 @@ class ExternalEvents:
         """Rename an event, block it or make it active; None for an unknown one. Raises InvalidError."""
         values: dict[str, object] = {"updated_at": now()}
         if name is not None:
-            values["name"] = _name(name)
+            values["name"] = checked_name(name, "event")
         if active is not None:
             values["active"] = active
         table = external_events.c
@@ -88,12 +86,3 @@ def numbers(text: str) -> frozenset[int]:
     """Return the numbers in comma-separated text; other items are ignored (lk-51)."""
     parts = (part.strip() for part in text.split(","))
     return frozenset(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) <= 10)
-
-
-def _name(name: str) -> str:
-    name = name.strip()
-    if not name:
-        raise InvalidError("The name of the event is missing.")
-    if len(name) > LONGEST_NAME:
-        raise InvalidError(f"The name of the event is longer than {LONGEST_NAME} characters.")
-    return name

@@ -21,14 +21,13 @@ from sqlalchemy import (
 
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.jobs.queue import Jobs
+from soapstone.lists.names import checked_name
 from soapstone.lists.profile_values import ProfileAttribute as ProfileAttribute
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, lists, profile_attributes, profile_headers
 from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.vocabulary.jobs import JobKind
-
-LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,7 +233,7 @@ class Profiles:
         """
         table = profile_attributes
         with self._database.write(durable=True) as connection:
-            connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+            _hold(connection, account_id)
             row = _existing(connection, table, account_id, attribute_id)
             if row is None:
                 return False
@@ -298,11 +297,7 @@ def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[
 
 def _free_name(connection: Connection, table: Table, here: ColumnElement[bool], name: str, what: str) -> str:
     """Return the name without surrounding white space. Raises InvalidError if it is taken here, missing or too long."""
-    name = name.strip()
-    if not name:
-        raise InvalidError(f"The name of the {what} is missing.")
-    if len(name) > LONGEST_NAME:
-        raise InvalidError(f"The name of the {what} is longer than {LONGEST_NAME} characters.")
+    name = checked_name(name, what)
     # Databases fold letters beyond ASCII differently, and a list has few of these names.
     if name.casefold() in {
         other.casefold() for other in connection.execute(select(table.c.name).where(here)).scalars()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soapstone.lists import categories as house
+from soapstone.lists.categories import Category
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
 from soapstone.magnetmail.operations import GetAllGroupCategories, GetGroupCategory, GetMessageCategory
 from soapstone.magnetmail.types import GroupCategory, MessageCategory
@@ -19,23 +19,23 @@ def get_message_category(call: Call, request: GetMessageCategory) -> list[Messag
             DateCreated=call.local(each.created_at) or NO_DATE,
             LoginId=each.login_id,
         )
-        for each in call.product.categories.message_categories(call.account.id)
+        for each in call.product.message_categories.all(call.account.id)
         if wanted in ("", str(each.id))
     ]
 
 
 def get_group_category(call: Call, request: GetGroupCategory) -> GroupCategory | None:
     """Return one category; nothing for an unknown one (mm-24)."""
-    found = call.product.categories.list_category(call.account.id, request.groupCategoryId)
+    found = call.product.list_categories.get(call.account.id, request.groupCategoryId)
     return None if found is None else _wire(call, found)
 
 
 def get_all_group_categories(call: Call, request: GetAllGroupCategories) -> list[GroupCategory]:
     """Return all categories, those out of use among them."""
-    return [_wire(call, each) for each in call.product.categories.list_categories(call.account.id)]
+    return [_wire(call, each) for each in call.product.list_categories.all(call.account.id)]
 
 
-def _wire(call: Call, found: house.ListCategory) -> GroupCategory:
+def _wire(call: Call, found: Category) -> GroupCategory:
     return GroupCategory(
         ID=found.id,
         CategoryName=found.name,

@@ -39,7 +39,7 @@ def add_group(call: Call, request: addGroup) -> SaveResult:
     if len(name) > LONGEST_NAME:
         return _refused(INVALID_ARGUMENT, f"A group name has at most {LONGEST_NAME} characters.")
     login = call.identity.login
-    category = call.product.categories.list_category(call.account.id, _number(request.categoryId))
+    category = call.product.list_categories.get(call.account.id, _number(request.categoryId))
     try:
         made = call.product.lists.create(
             call.account.id,

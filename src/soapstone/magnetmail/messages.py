@@ -227,7 +227,7 @@ class _Storing:
         if len(name) > LONGEST_NAME:
             raise InvalidError(f"A message name has at most {LONGEST_NAME} characters.")
         product, category = self._call.product, given.message_category or None
-        if category is not None and product.categories.message_category(self._call.account.id, category) is None:
+        if category is not None and product.message_categories.get(self._call.account.id, category) is None:
             raise NotFoundError(f"Message category {category} does not exist.")
         draft = draft_of(given)
         check_size(draft)

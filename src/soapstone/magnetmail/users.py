@@ -43,7 +43,7 @@ def get_user_details(call: Call, request: getUserDetails) -> User:
         FilterOutGroupsOnSend=True,
         event_permission=bool(product.event_sign_ups.all(account.id)),
         enable_ignore_dedupe=True,
-        messageCategory=bool(product.categories.message_categories(account.id)),
+        messageCategory=bool(product.message_categories.all(account.id)),
         email_notification_permission=False,
         hasEmail=True,
         UploadSystemVersion=UPLOAD_VERSION,

@@ -110,31 +110,25 @@ class MagnetMailAccount(Move):
     def categories(self) -> None:
         """Store the categories of groups and of messages."""
         self.display.step("categories", None)
-        house, mine = self.product.categories, self.account.id
         for told in self.ask(op.GetAllGroupCategories) or []:
-            name = (told.CategoryName or "").strip() or f"Category {told.ID}"
+            self._category("group category", told.ID, told.CategoryName, told.DateCreated, told.Status == 1)
+        for each in self.ask(op.GetMessageCategory, messageCategoryId="") or []:
+            self._category("message category", each.ID, each.Name, each.DateCreated)
 
-            def add(number: int | None, name: str = name) -> int:
-                return house.add_list_category(mine, name, number=number).id
-
-            there = (each.id for each in house.list_categories(mine) if each.name == name)
-            with self.as_of(self.instant(told.DateCreated)):
-                ours, _ = self.same_number("group category", told.ID, there, add, name=name)
-            found = house.list_category(mine, ours)
-            if found is not None and (found.name, found.active) != (name, told.Status == 1):
-                house.change_list_category(mine, ours, name=name, active=told.Status == 1)
-        for told in self.ask(op.GetMessageCategory, messageCategoryId="") or []:
-            name = (told.Name or "").strip() or f"Category {told.ID}"
-
-            def put(number: int | None, name: str = name) -> int:
-                return house.add_message_category(mine, name, number=number).id
-
-            there = (each.id for each in house.message_categories(mine) if each.name == name)
-            with self.as_of(self.instant(told.DateCreated)):
-                ours, _ = self.same_number("message category", told.ID, there, put, name=name)
-            kept = house.message_category(mine, ours)
-            if kept is not None and kept.name != name:
-                house.rename_message_category(mine, ours, name)
+    def _category(
+        self, kind: str, theirs: int, told: str | None, made_at: datetime | None, active: bool | None = None
+    ) -> None:
+        """Store a category; `active` is None for one of messages."""
+        house = self.product.message_categories if active is None else self.product.list_categories
+        mine, name = self.account.id, (told or "").strip() or f"Category {theirs}"
+        there = (each.id for each in house.all(mine) if each.name == name)
+        with self.as_of(self.instant(made_at)):
+            ours, _ = self.same_number(
+                kind, theirs, there, lambda number: house.add(mine, name, number=number).id, name=name
+            )
+        found = house.get(mine, ours)
+        if found is not None and (found.name != name or active not in (None, found.active)):
+            house.change(mine, ours, name=name, active=active)
 
     def groups(self) -> None:
         """Store the groups."""

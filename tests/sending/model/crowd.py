@@ -63,9 +63,8 @@ class Crowd:
         account = Accounts(database).create("ACME", time_zone="UTC")
         assert unsubscribe_type in tuple(UnsubscribeType)
         self.account: Account = Accounts(database).change(account, unsubscribe_type=unsubscribe_type)
-        categories = Categories(database)
-        self._list_category = categories.add_list_category(account.id, "Lists").id
-        self._message_category = categories.add_message_category(account.id, "Messages").id
+        self._list_category = Categories(database, OptOutKind.LIST_CATEGORY).add(account.id, "Lists").id
+        self._message_category = Categories(database, OptOutKind.MESSAGE_CATEGORY).add(account.id, "Messages").id
         settings = {"from_name": "Ann", "from_address": "ann@example.com", "removal_link": True}
         self.list: ContactList = Lists(database).create(
             account.id, "Newsletter", settings=settings, category_id=self._list_category
