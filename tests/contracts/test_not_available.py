@@ -18,6 +18,7 @@ from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 from soapstone.wire.contract import Contract
+from soapstone.wire.types import Struct
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import Driver
@@ -81,8 +82,15 @@ def test_every_handler_takes_the_request_of_its_operation(name: str, contract: C
     handlers = module.HANDLERS.all() | getattr(module, "OPEN_HANDLERS", {})
     assert contract.operations_by_name.keys() == handlers.keys()
     for operation, handler in handlers.items():
-        taken = get_type_hints(handler)["request"]
-        assert contract.operations_by_name[operation].request in (get_args(taken) or (taken,)), operation
+        hints, declared = get_type_hints(handler), contract.operations_by_name[operation]
+        taken = hints["request"]
+        if getattr(taken, "_is_protocol", False):
+            # One handler for several operations: it takes requests with these members, and answers rows or an object.
+            asked, given = get_type_hints(taken), get_type_hints(declared.request)
+            assert asked == {name: given.get(name) for name in asked}, operation
+            assert (hints["return"] is Struct) is not declared.wraps_result, operation
+        else:
+            assert declared.request in (get_args(taken) or (taken,)), operation
 
 
 def test_every_module_with_handlers_is_one_of_its_contract(name: str) -> None:

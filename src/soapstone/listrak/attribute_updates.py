@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call, Handlers, not_found
 from soapstone.listrak.operations import (
     UpdateSubscribedContactAttribute,
     UpdateSubscribedContactAttributeWithOptions,
 )
-from soapstone.wire.faults import Fault
 
 
 def update_subscribed_contact_attribute(
@@ -16,7 +15,7 @@ def update_subscribed_contact_attribute(
     """Start it; the number of its process (lk-66, lk-77). A blank value empties the attribute."""
     attribute = call.product.profiles.attribute(call.account.id, request.AttributeID)
     if attribute is None or call.find_list(attribute.list_id) is None:
-        raise Fault(f"[NotFound] Attribute {request.AttributeID} does not exist or is not accessible.")
+        raise not_found("Attribute", request.AttributeID)
     job = call.product.attribute_updates.submit(
         account=call.account, login=call.login, attribute=attribute, value=request.Value or ""
     )

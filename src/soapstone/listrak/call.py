@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,13 @@ from soapstone.accounts.logon import (
 from soapstone.clock import instant_of, now
 from soapstone.contacts.subscriptions import UnknownAttributeError
 from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError, SoapstoneError
+from soapstone.listrak.operations import CONTRACT
 from soapstone.listrak.types import WSException, WSUser
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
 from soapstone.sending.confirmations import NotConfiguredError
 from soapstone.wire.faults import BusyFault, Fault
+from soapstone.wire.types import Struct
 
 # A date without a value, where the contract wants one (lk-26).
 NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
@@ -64,10 +66,10 @@ class Call:
         return self.product.lists.get(self.account.id, list_id, self.login)
 
     def require_list(self, list_id: int) -> ContactList:
-        """Return the list. Fault for an unknown one (lk-19)."""
+        """Return the list. Raises NotFoundError (lk-19)."""
         found = self.find_list(list_id)
         if found is None:
-            raise Fault(not_found(list_id))
+            raise not_found("List", list_id)
         return found
 
     def wall_clock(self, moment: datetime.datetime | None) -> datetime.datetime:
@@ -88,9 +90,14 @@ class Call:
         """Return the instant before which a range ends; None when that end is open (lk-23 to lk-25)."""
         return self._instant(given, later=True)
 
-    def failure(self, operation: str, description: str) -> WSException:
-        """Return a business error for the answer's by-reference member (lk-16)."""
-        return WSException(SoapMethod=operation, DateTime=self.wall_clock(now()), Description=description)
+    def failure(self, request: object, error: SoapstoneError) -> WSException:
+        """Return a business error for the by-reference member of the answer to a request (lk-16)."""
+        name, told = type(request).__name__, described(error)
+        return WSException(SoapMethod=name, DateTime=self.wall_clock(now()), Description=told)
+
+    def refused(self, request: object, error: SoapstoneError) -> Struct:
+        """Return the answer to a report that cannot be made: no rows, and a business error (lk-16)."""
+        return answer(request, None, self.failure(request, error))
 
     def _instant(self, given: datetime.datetime | None, *, later: bool) -> datetime.datetime | None:
         if given is None or given.year == 1:
@@ -105,13 +112,21 @@ class Call:
 def described(error: SoapstoneError) -> str:
     """Return the description of an error: its code and a sentence (lk-11, lk-18)."""
     if isinstance(error, UnknownAttributeError):
-        return f"[NotFound] Attribute {error.attribute_id} does not exist or is not accessible."
+        error = not_found("Attribute", error.attribute_id)
     return f"[{next((CODES[kind] for kind in type(error).__mro__ if kind in CODES), 'InternalError')}] {error}"
 
 
-def not_found(list_id: int) -> str:
-    """Return the sentence for a list that is not there or not granted (lk-18)."""
-    return f"[NotFound] List {list_id} does not exist or is not accessible."
+def not_found(what: str, number: int) -> NotFoundError:
+    """Return the error for what is not there or not granted, such as a "List" (lk-18)."""
+    return NotFoundError(f"{what} {number} does not exist or is not accessible.")
+
+
+def answer(
+    request: object, result: object, failure: WSException | None = None, members: Mapping[str, object] | None = None
+) -> Struct:
+    """Return the answer to a request: its result, a business error if any, and other members by reference."""
+    operation = CONTRACT.operations_by_name[type(request).__name__]
+    return operation.response(**{f"{operation.name}Result": result, "WSException": failure, **(members or {})})
 
 
 def admit(product: Product, header: WSUser | None, peer: str | None, *, analytics: bool, base_url: str = "") -> Call:

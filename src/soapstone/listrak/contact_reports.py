@@ -5,19 +5,15 @@ from __future__ import annotations
 import datetime
 from collections.abc import Hashable, Sequence
 
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
 from soapstone.listrak.operations import (
     ReportAdminContactFeedbackLoop,
-    ReportAdminContactFeedbackLoopResponse,
     ReportListContactHygiene,
-    ReportListContactHygieneResponse,
     ReportListContactRemoval,
-    ReportListContactRemovalResponse,
     ReportRangeListContactHygiene,
     ReportRangeListContactRemoval,
     ReportRangeSubscribedContacts,
     ReportSubscribedContacts,
-    ReportSubscribedContactsResponse,
 )
 from soapstone.listrak.types import (
     WSContactHygieneInfo,
@@ -26,18 +22,18 @@ from soapstone.listrak.types import (
     WSFeedbackLoopListing,
 )
 from soapstone.lists.lists import ContactList
+from soapstone.wire.types import Struct
 
 Moment = datetime.datetime | None
 
 
-def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) -> ReportSubscribedContactsResponse:
+def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) -> Struct:
     """Return the subscribers of a list (lk-30, lk-31, lk-34)."""
     found = call.find_list(request.ListID)
     if found is None:
-        failure = call.failure("ReportSubscribedContacts", not_found(request.ListID))
-        return ReportSubscribedContactsResponse(ReportSubscribedContactsResult=None, WSException=failure)
+        return call.refused(request, not_found("List", request.ListID))
     rows = _subscribed(call, found, request.Page, None, None)
-    return ReportSubscribedContactsResponse(ReportSubscribedContactsResult=rows, WSException=None)
+    return answer(request, rows)
 
 
 def report_range_subscribed_contacts(
@@ -50,14 +46,13 @@ def report_range_subscribed_contacts(
     return _subscribed(call, found, request.Page, call.range_start(request.StartDate), call.range_end(request.EndDate))
 
 
-def report_list_contact_removal(call: Call, request: ReportListContactRemoval) -> ReportListContactRemovalResponse:
+def report_list_contact_removal(call: Call, request: ReportListContactRemoval) -> Struct:
     """Return who left a list (lk-34, lk-110, lk-112)."""
     found = call.find_list(request.ListID)
     if found is None:
-        failure = call.failure("ReportListContactRemoval", not_found(request.ListID))
-        return ReportListContactRemovalResponse(ReportListContactRemovalResult=None, WSException=failure)
+        return call.refused(request, not_found("List", request.ListID))
     rows = _removed(call, found, request.Page, None, None)
-    return ReportListContactRemovalResponse(ReportListContactRemovalResult=rows, WSException=None)
+    return answer(request, rows)
 
 
 def report_range_list_contact_removal(call: Call, request: ReportRangeListContactRemoval) -> list[WSContactRemovalInfo]:
@@ -68,12 +63,11 @@ def report_range_list_contact_removal(call: Call, request: ReportRangeListContac
     return _removed(call, found, request.Page, call.range_start(request.StartDate), call.range_end(request.EndDate))
 
 
-def report_list_contact_hygiene(call: Call, request: ReportListContactHygiene) -> ReportListContactHygieneResponse:
+def report_list_contact_hygiene(call: Call, request: ReportListContactHygiene) -> Struct:
     """Corrected addresses: none, for nothing here corrects any (lk-114)."""
     if call.find_list(request.ListID) is None:
-        failure = call.failure("ReportListContactHygiene", not_found(request.ListID))
-        return ReportListContactHygieneResponse(ReportListContactHygieneResult=None, WSException=failure)
-    return ReportListContactHygieneResponse(ReportListContactHygieneResult=[], WSException=None)
+        return call.refused(request, not_found("List", request.ListID))
+    return answer(request, [])
 
 
 def report_range_list_contact_hygiene(call: Call, request: ReportRangeListContactHygiene) -> list[WSContactHygieneInfo]:
@@ -81,9 +75,7 @@ def report_range_list_contact_hygiene(call: Call, request: ReportRangeListContac
     return []
 
 
-def report_admin_contact_feedback_loop(
-    call: Call, request: ReportAdminContactFeedbackLoop
-) -> ReportAdminContactFeedbackLoopResponse:
+def report_admin_contact_feedback_loop(call: Call, request: ReportAdminContactFeedbackLoop) -> Struct:
     """Complaints of all lists of the caller within the range (lk-34, lk-112)."""
     lists = [each.id for each in call.product.lists.all(call.account.id, call.login)]
     start, end = call.range_start(request.StartDate), call.range_end(request.EndDate)
@@ -111,7 +103,7 @@ def report_admin_contact_feedback_loop(
         )
         for row in found
     ]
-    return ReportAdminContactFeedbackLoopResponse(ReportAdminContactFeedbackLoopResult=rows, WSException=None)
+    return answer(request, rows)
 
 
 def _subscribed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from soapstone.contacts.subscriptions import Person, SubscriptionOutcome, Update
+from soapstone.errors import InvalidError
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
@@ -32,7 +33,6 @@ from soapstone.listrak.types import (
 from soapstone.lists.external_events import numbers
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_filter import count
-from soapstone.wire.faults import Fault
 
 # Profile kind on the wire → what happens to known values (lk-55, lk-56).
 UPDATES: dict[ImportProfileTypeEnum, Update] = {
@@ -184,7 +184,7 @@ def get_filtered_list_count(call: Call, request: GetFilteredListCount) -> int:
 
 def _asked(call: Call, contact: WSContact | None) -> tuple[WSContact, ContactList]:
     if contact is None:
-        raise Fault("[InvalidArgument] WSContact is missing.")
+        raise InvalidError("WSContact is missing.")
     return contact, call.require_list(contact.ListID)
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, not_found
 from soapstone.listrak.types import JoinTypes, ProfileFitlerCompareTypes, WSProfileFilter
 from soapstone.lists.lists import ContactList
 from soapstone.lists.profile_filter import Term
-from soapstone.wire.faults import Fault
 
 Kind = ProfileFitlerCompareTypes
 
@@ -42,13 +41,14 @@ JOINS: dict[JoinTypes, tuple[str, bool]] = {
 
 
 def terms_of(call: Call, found: ContactList, given: Sequence[WSProfileFilter | None] | None) -> list[Term]:
-    """Return the terms of a filter, up to the one that ends it. Fault for an attribute that the list has not."""
+    """Return the terms of a filter, up to the one that ends it. Raises NotFoundError for an attribute that the list
+    does not have."""
     there = {attribute.id for attribute in call.product.profiles.attributes(found.id)}
     terms: list[Term] = []
     join, turned = "and", False
     for each in filter(None, given or ()):
         if each.AttributeID not in there:
-            raise Fault(f"[NotFound] Attribute {each.AttributeID} does not exist or is not accessible.")
+            raise not_found("Attribute", each.AttributeID)
         how = dict(COMPARISONS[each.ProfileCompareType])
         how |= {"negated": how.get("negated", False) != turned, "join": join}
         terms.append(Term(attribute_id=each.AttributeID, value=each.Value or "", **how))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from soapstone.imports.outcomes import ImportCounts
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers
-from soapstone.listrak.operations import ReportImportContactDetail, ReportImportContactDetailResponse
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.operations import ReportImportContactDetail
 from soapstone.listrak.types import WSImportContact, WSImportResultEnum
 from soapstone.vocabulary.jobs import JobKind
 from soapstone.vocabulary.rows import ImportOutcome
+from soapstone.wire.types import Struct
 
 # Result class → the counter of the history that counts its rows (lk-93, lk-95).
 COUNTERS = {
@@ -29,18 +30,16 @@ RESULTS = {
 }
 
 
-def report_import_contact_detail(call: Call, request: ReportImportContactDetail) -> ReportImportContactDetailResponse:
+def report_import_contact_detail(call: Call, request: ReportImportContactDetail) -> Struct:
     """Return the rows of an import that came to one result, in the order of the file (lk-30, lk-31, lk-95)."""
     job = _find(call, request.ImportFileID)
     if job is None:
-        sentence = f"[NotFound] Import {request.ImportFileID} does not exist or is not accessible."
-        failure = call.failure("ReportImportContactDetail", sentence)
-        return ReportImportContactDetailResponse(ReportImportContactDetailResult=None, WSException=failure)
+        return call.refused(request, not_found("Import", request.ImportFileID))
     wanted = None if request.ImportResult is WSImportResultEnum.All else RESULTS[request.ImportResult]
     offset = (max(request.Page, 1) - 1) * PAGE_ROWS
     rows = call.product.imports.outcomes(job.id, wanted, offset=offset, limit=PAGE_ROWS, login=call.login)
     contacts = [WSImportContact(EmailAddress=row.email, ContactID=row.number or 0) for row in rows]
-    return ReportImportContactDetailResponse(ReportImportContactDetailResult=contacts, WSException=None)
+    return answer(request, contacts)
 
 
 def _find(call: Call, import_id: int) -> Job | None:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, not_found
-from soapstone.listrak.operations import ReportListImportHistory, ReportListImportHistoryResponse
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.operations import ReportListImportHistory
 from soapstone.listrak.types import WSImportHistory
 from soapstone.vocabulary.jobs import JobKind
+from soapstone.wire.types import Struct
 
 PROFILE_TEXTS = {"update": "Update", "append": "Append", "overwrite": "Overwrite"}
 LARGEST_INT = 2147483647
 
 
-def report_list_import_history(call: Call, request: ReportListImportHistory) -> ReportListImportHistoryResponse:
+def report_list_import_history(call: Call, request: ReportListImportHistory) -> Struct:
     """Return the imports of a list that were submitted within the range, oldest first (lk-25, lk-30, lk-34, lk-92)."""
     found = call.find_list(request.ListID)
     if found is None:
-        failure = call.failure("ReportListImportHistory", not_found(request.ListID))
-        return ReportListImportHistoryResponse(ReportListImportHistoryResult=None, WSException=failure)
+        return call.refused(request, not_found("List", request.ListID))
     jobs = call.product.jobs.find(
         account_id=call.account.id,
         kinds=(JobKind.IMPORT,),
@@ -29,7 +29,7 @@ def report_list_import_history(call: Call, request: ReportListImportHistory) -> 
         limit=PAGE_ROWS,
     )
     rows = [_run(call, job) for job in jobs]
-    return ReportListImportHistoryResponse(ReportListImportHistoryResult=rows, WSException=None)
+    return answer(request, rows)
 
 
 def _run(call: Call, job: Job) -> WSImportHistory:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from soapstone.errors import InvalidError, NotFoundError
 from soapstone.imports.spec import Action, Column, ImportSpec, Known
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import (
@@ -14,7 +15,6 @@ from soapstone.listrak.operations import (
 )
 from soapstone.listrak.types import ImportProfileTypeEnum, ImportTypeEnum, WSFileMappings, WSTriggerFileMappings
 from soapstone.product import received
-from soapstone.wire.faults import Fault
 
 # Import type → what the import does, and whether it takes profile data (lk-73).
 TYPES: dict[ImportTypeEnum, tuple[Action, bool]] = {
@@ -56,7 +56,7 @@ def conductor_bulk_load(
                 )
             )
         elif events is not None:
-            raise Fault("[InvalidArgument] Two columns of the file are said to hold external events.")
+            raise InvalidError("Two columns of the file are said to hold external events.")
         else:
             events = mapping
     return _load(call, request, mappings, events)
@@ -74,9 +74,9 @@ def _load(
     found = call.require_list(request.ListID)
     directives = request.WSImportDirectives
     if directives is None:
-        raise Fault("[InvalidArgument] WSImportDirectives is missing.")
+        raise InvalidError("WSImportDirectives is missing.")
     if request.ImportFileStream is None:
-        raise Fault("[InvalidArgument] ImportFileStream is missing.")
+        raise InvalidError("ImportFileStream is missing.")
     action, takes_profile = TYPES[directives.ImportTypeEnum]
     spec = ImportSpec(
         columns=_columns(call, found.id, mappings, takes_profile),
@@ -112,7 +112,7 @@ def _columns(
         if mapping is None:
             continue
         if mapping.FileColumn < 0:
-            raise Fault(f"[InvalidArgument] FileColumn counts from 0; {mapping.FileColumn} is no column.")
+            raise InvalidError(f"FileColumn counts from 0; {mapping.FileColumn} is no column.")
         default = mapping.DefaultValue or ""
         if mapping.IsEmailAddressColumn:
             columns.append(Column(index=mapping.FileColumn, target="email", default=default))
@@ -120,11 +120,11 @@ def _columns(
             # PHP sends 0 for a mapping that was left blank (lk-47).
             continue
         elif mapping.AttributeID not in known:
-            raise Fault(f"[NotFound] Attribute {mapping.AttributeID} does not exist on list {list_id}.")
+            raise NotFoundError(f"Attribute {mapping.AttributeID} does not exist on list {list_id}.")
         elif takes_profile:
             columns.append(Column(index=mapping.FileColumn, target=f"attribute:{mapping.AttributeID}", default=default))
     if not any(column.target == "email" for column in columns):
-        raise Fault("[InvalidArgument] No mapping names the column of the e-mail addresses.")
+        raise InvalidError("No mapping names the column of the e-mail addresses.")
     return tuple(columns)
 
 

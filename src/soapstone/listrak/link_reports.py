@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers
-from soapstone.listrak.operations import (
-    ReportContactLinkClick,
-    ReportContactLinkClickResponse,
-    ReportMessageLinkClick,
-    ReportMessageLinkClickResponse,
-)
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.operations import ReportContactLinkClick
 from soapstone.listrak.percent import percent
 from soapstone.listrak.sent_message import SentMessage, clicked_sends, find_message, offset, plain
 from soapstone.listrak.types import WSContactLinkClick, WSMessageLink
 from soapstone.tracking import figures
 from soapstone.tracking.reports import Period
+from soapstone.wire.types import Struct
 
 # The part of the mail that a link is in → its type (lk-111).
 TYPES = {"html": "HTML", "plain": "Text"}
 
 
-def report_message_link_click(call: Call, request: ReportMessageLinkClick) -> ReportMessageLinkClickResponse:
-    """Return the links of a message in their order, with their clicks (lk-108, lk-111)."""
-    rows, failure = plain(call, request, _links)
-    return ReportMessageLinkClickResponse(ReportMessageLinkClickResult=rows, WSException=failure)
-
-
-def report_contact_link_click(call: Call, request: ReportContactLinkClick) -> ReportContactLinkClickResponse:
+def report_contact_link_click(call: Call, request: ReportContactLinkClick) -> Struct:
     """Return the clicks on a link; one of a message that the login does not see is unknown (lk-19)."""
     link = call.product.event_reports.links_by_id(call.account.id, [request.LinkID]).get(request.LinkID)
     message = find_message(call, link.message_id) if link else None
     if link is None or message is None:
-        sentence = f"[NotFound] Link {request.LinkID} does not exist or is not accessible."
-        failure = call.failure("ReportContactLinkClick", sentence)
-        return ReportContactLinkClickResponse(ReportContactLinkClickResult=None, WSException=failure)
+        return call.refused(request, not_found("Link", request.LinkID))
     found = call.product.event_reports.of_link(
         call.account.id,
         link.id,
@@ -51,10 +39,11 @@ def report_contact_link_click(call: Call, request: ReportContactLinkClick) -> Re
         )
         for each in found.events
     ]
-    return ReportContactLinkClickResponse(ReportContactLinkClickResult=rows, WSException=None)
+    return answer(request, rows)
 
 
 def _links(call: Call, message: SentMessage, page: int, period: Period) -> list[WSMessageLink]:
+    """Return the links of a message in their order, with their clicks (lk-108, lk-111)."""
     database, before = call.product.database, offset(page)
     links = call.product.event_reports.links(call.account.id, message.id)[before : before + PAGE_ROWS]
     clicks = figures.of_links(database, [each.id for each in links], message.job_ids)
@@ -76,6 +65,6 @@ def _links(call: Call, message: SentMessage, page: int, period: Period) -> list[
 
 
 HANDLERS: Handlers = {
-    "ReportMessageLinkClick": report_message_link_click,
+    "ReportMessageLinkClick": plain(_links),
     "ReportContactLinkClick": report_contact_link_click,
 }

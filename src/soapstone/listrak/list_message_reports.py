@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, not_found
+from soapstone.errors import NotFoundError
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
 from soapstone.listrak.operations import (
     ReportContactMessageActivity,
-    ReportContactMessageActivityResponse,
     ReportListMessageActivity,
-    ReportListMessageActivityResponse,
     ReportListMessageDelivery,
-    ReportListMessageDeliveryResponse,
 )
 from soapstone.listrak.percent import percent
 from soapstone.listrak.sent_message import offset
@@ -22,47 +20,42 @@ from soapstone.lists.lists import ContactList
 from soapstone.sending.reports import SentMessage
 from soapstone.tracking import figures
 from soapstone.tracking.figures import SendFigures
+from soapstone.wire.types import Struct
 
 # Messages whose figures are read at once: these reports have no pages (lk-32).
 CHUNK = 1_000
 
 
-def report_list_message_activity(call: Call, request: ReportListMessageActivity) -> ReportListMessageActivityResponse:
+def report_list_message_activity(call: Call, request: ReportListMessageActivity) -> Struct:
     """Return opens, reads, clicks and removals of each message that a list was sent within the range (lk-106)."""
     found = call.find_list(request.ListID)
     if found is None:
-        failure = call.failure("ReportListMessageActivity", not_found(request.ListID))
-        return ReportListMessageActivityResponse(ReportListMessageActivityResult=None, WSException=failure)
+        return call.refused(request, not_found("List", request.ListID))
     rows = [row for chunk in _chunks(_sent(call, request, found)) for row in _activities(call, found, chunk)]
-    return ReportListMessageActivityResponse(ReportListMessageActivityResult=rows, WSException=None)
+    return answer(request, rows)
 
 
-def report_list_message_delivery(call: Call, request: ReportListMessageDelivery) -> ReportListMessageDeliveryResponse:
+def report_list_message_delivery(call: Call, request: ReportListMessageDelivery) -> Struct:
     """Return deliveries and bounces of each message that a list was sent within the range (lk-106, lk-108)."""
     found = call.find_list(request.ListID)
     if found is None:
-        failure = call.failure("ReportListMessageDelivery", not_found(request.ListID))
-        return ReportListMessageDeliveryResponse(ReportListMessageDeliveryResult=None, WSException=failure)
+        return call.refused(request, not_found("List", request.ListID))
     rows = [
         _delivery(call, found, message, counted)
         for chunk in _chunks(_sent(call, request, found))
         for message, counted in _counted(call, chunk)
     ]
-    return ReportListMessageDeliveryResponse(ReportListMessageDeliveryResult=rows, WSException=None)
+    return answer(request, rows)
 
 
-def report_contact_message_activity(
-    call: Call, request: ReportContactMessageActivity
-) -> ReportContactMessageActivityResponse:
+def report_contact_message_activity(call: Call, request: ReportContactMessageActivity) -> Struct:
     """Return the messages that a contact got through a list, and what it did with each (lk-19, lk-115)."""
-    found, sentence = call.find_list(request.ListID), not_found(request.ListID)
-    contact_id = None
-    if found is not None:
-        contact_id = call.product.contact_messages.find(call.account, found.id, (request.EmailAddress or "").strip())
-        sentence = f"[NotFound] List {found.id} does not have this contact."
-    if found is None or contact_id is None:
-        failure = call.failure("ReportContactMessageActivity", sentence)
-        return ReportContactMessageActivityResponse(ReportContactMessageActivityResult=None, WSException=failure)
+    found = call.find_list(request.ListID)
+    if found is None:
+        return call.refused(request, not_found("List", request.ListID))
+    contact_id = call.product.contact_messages.find(call.account, found.id, (request.EmailAddress or "").strip())
+    if contact_id is None:
+        return call.refused(request, NotFoundError(f"List {found.id} does not have this contact."))
     rows = [
         WSContactMessageActivity(
             ListID=found.id,
@@ -77,7 +70,7 @@ def report_contact_message_activity(
             call.account.id, found.id, contact_id, offset=offset(request.Page), limit=PAGE_ROWS
         )
     ]
-    return ReportContactMessageActivityResponse(ReportContactMessageActivityResult=rows, WSException=None)
+    return answer(request, rows)
 
 
 def _sent(

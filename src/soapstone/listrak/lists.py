@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from soapstone.errors import InvalidError
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import (
     AddGoogleTrackingDomainsToList,
@@ -24,7 +25,6 @@ from soapstone.listrak.operations import (
 from soapstone.listrak.types import BounceHandlingSettings, WSContactList, WSList, WSUpdateContactList, WSVmta
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
-from soapstone.wire.faults import Fault
 
 # The sending pool that always exists (lk-40).
 DEFAULT_POOL = 1
@@ -69,10 +69,10 @@ def create_list(call: Call, request: CreateList) -> CreateListResponse:
     asked = request.WSList
     try:
         if asked is None:
-            raise Fault("[InvalidArgument] WSList is missing.")
+            raise InvalidError("WSList is missing.")
         made = _create(call, asked.ListName, _settings(asked, asked.bounceHandling, asked.Vmta))
-    except Fault as refusal:
-        failure = call.failure("CreateList", str(refusal))
+    except InvalidError as refusal:
+        failure = call.failure(request, refusal)
         return CreateListResponse(CreateListResult=False, WSList=asked, WSException=failure)
     whole = _wire(call, made).__dict__
     known = {name: whole[name] for name in WSList.__annotations__}
@@ -83,7 +83,7 @@ def update_contact_list(call: Call, request: UpdateContactList) -> UpdateContact
     """Set a list up anew; it comes back as it is set up now, nil when there is none (lk-19, lk-36)."""
     asked = request.WSUpdateContactList
     if asked is None:
-        raise Fault("[InvalidArgument] WSUpdateContactList is missing.")
+        raise InvalidError("WSUpdateContactList is missing.")
     if call.find_list(asked.ListID) is None:
         return UpdateContactListResponse(WSUpdateContactList=None)
     settings = _settings(asked, list(BounceHandlingSettings).index(asked.BounceHandling))
@@ -125,23 +125,23 @@ def _create(call: Call, name: str | None, settings: Mapping[str, object]) -> Con
 def _name(name: str | None) -> str:
     name = (name or "").strip()
     if not name:
-        raise Fault("[InvalidArgument] ListName is missing.")
+        raise InvalidError("ListName is missing.")
     return name
 
 
 def _settings(
     asked: CreateContactList | WSList | WSUpdateContactList, bounce_handling: int, pool: WSVmta | None = None
 ) -> dict[str, object]:
-    """Return the settings that an object or a call asks for. Fault for values that cannot be (lk-37 to lk-40)."""
+    """Return the settings that an object or a call asks for. Raises InvalidError (lk-37 to lk-40)."""
     if bounce_handling not in (0, 1, 2):
-        raise Fault(f"[InvalidArgument] BounceHandling is 0, 1 or 2, not {bounce_handling}.")
+        raise InvalidError(f"BounceHandling is 0, 1 or 2, not {bounce_handling}.")
     pool_id = getattr(asked, "VmtaID", 0) or (pool.VmtaID if pool else 0)
     if pool_id and pool_id not in POOLS:
-        raise Fault(f"[InvalidArgument] There is no sending pool {pool_id}.")
+        raise InvalidError(f"There is no sending pool {pool_id}.")
     if asked.BounceUnsubscribeCount < 0:
-        raise Fault("[InvalidArgument] BounceUnsubscribeCount is negative.")
+        raise InvalidError("BounceUnsubscribeCount is negative.")
     if asked.FromEmail and not is_mailbox(asked.FromEmail):
-        raise Fault("[InvalidArgument] FromEmail is not an e-mail address.")
+        raise InvalidError("FromEmail is not an e-mail address.")
     settings: dict[str, object] = {
         "from_name": asked.FromName or "",
         "from_address": asked.FromEmail or "",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from soapstone.errors import InvalidError
 from soapstone.listrak.call import NO_DATE, Call, Handlers
 from soapstone.listrak.operations import (
     GetMessageAnalyticsInformation,
@@ -26,7 +27,6 @@ from soapstone.sending.messages.message import Message
 from soapstone.sending.reports import SendRecord
 from soapstone.tracking import figures
 from soapstone.vocabulary.messages import MessageKind
-from soapstone.wire.faults import Fault
 
 # The most numbers that one call may name (lk-103).
 MOST_NUMBERS = 2_500
@@ -102,7 +102,7 @@ def get_message_analytics_information(
     (lk-103)."""
     numbers = set(request.MsgIDs or ())
     if len(request.MsgIDs or ()) > MOST_NUMBERS:
-        raise Fault(f"[InvalidArgument] More than {MOST_NUMBERS} messages.")
+        raise InvalidError(f"More than {MOST_NUMBERS} messages.")
     sent: dict[int, SendRecord] = {}
     for each in call.product.reports.find(call.account.id, message_ids=numbers, tests=True):
         sent.setdefault(each.message_id, each)

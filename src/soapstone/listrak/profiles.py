@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from soapstone.errors import ConflictError, InvalidError
-from soapstone.listrak.call import Call, Handlers, described, not_found
+from soapstone.errors import ConflictError, InvalidError, NotFoundError
+from soapstone.listrak.call import Call, Handlers, answer, not_found
 from soapstone.listrak.operations import (
     CreateProfileAttribute,
-    CreateProfileAttributeResponse,
     CreateProfileHeader,
-    CreateProfileHeaderResponse,
     DeleteProfileAttribute,
-    DeleteProfileAttributeResponse,
     DeleteProfileHeader,
-    DeleteProfileHeaderResponse,
     GetProfileHeaderCollection,
-    GetProfileHeaderCollectionResponse,
     UpdateProfileAttribute,
-    UpdateProfileAttributeResponse,
     UpdateProfileHeader,
-    UpdateProfileHeaderResponse,
 )
 from soapstone.listrak.types import DataTypeSettings, WSProfileAttribute, WSProfileHeader
 from soapstone.lists.profiles import AttributeDraft, ProfileAttribute, ProfileHeader
 from soapstone.vocabulary.attributes import AttributeKind
+from soapstone.wire.types import Struct
 
 # Kind on the wire → kind of an attribute (lk-45).
 KINDS = {
@@ -39,173 +34,125 @@ KINDS = {
 _WIRE_KINDS: Mapping[str, DataTypeSettings] = {kind: wire for wire, kind in KINDS.items()}
 
 
-def get_profile_header_collection(
-    call: Call, request: GetProfileHeaderCollection
-) -> GetProfileHeaderCollectionResponse:
+def get_profile_header_collection(call: Call, request: GetProfileHeaderCollection) -> Struct:
     """Return the list's headers with their attributes, both in order (lk-32, lk-45)."""
     found = call.find_list(request.ListID)
     if found is None:
-        failure = call.failure("GetProfileHeaderCollection", not_found(request.ListID))
-        return GetProfileHeaderCollectionResponse(GetProfileHeaderCollectionResult=None, WSException=failure)
+        return call.refused(request, not_found("List", request.ListID))
     headers = [_header(header) for header in call.product.profiles.headers(found.id)]
-    return GetProfileHeaderCollectionResponse(GetProfileHeaderCollectionResult=headers, WSException=None)
+    return answer(request, headers)
 
 
-def create_profile_header(call: Call, request: CreateProfileHeader) -> CreateProfileHeaderResponse:
+def create_profile_header(call: Call, request: CreateProfileHeader) -> Struct:
     """Make a header, with the attributes that it brings along, all of them or nothing (lk-45, lk-48).
 
     Numbers in the request count for nothing; the header comes back with those that were given.
     """
-    asked, profiles = request.WSProfileHeader, call.product.profiles
-
-    def refused(sentence: str) -> CreateProfileHeaderResponse:
-        failure = call.failure("CreateProfileHeader", sentence)
-        return CreateProfileHeaderResponse(CreateProfileHeaderResult=False, WSProfileHeader=asked, WSException=failure)
-
-    if asked is None:
-        return refused("[InvalidArgument] WSProfileHeader is missing.")
-    found = call.find_list(asked.ListID)
-    if found is None:
-        return refused(not_found(asked.ListID))
-    drafts = [_draft(attribute) for attribute in asked.WSProfileAttributes if attribute is not None]
-    try:
-        header_id = profiles.add_header(
-            call.account.id, found.id, asked.Name or "", position=asked.Position, attributes=drafts
-        )
-    except InvalidError as refusal:
-        return refused(described(refusal))
-    made = profiles.header(call.account.id, header_id)
-    return CreateProfileHeaderResponse(
-        CreateProfileHeaderResult=True, WSProfileHeader=None if made is None else _header(made), WSException=None
-    )
+    return _stored(call, request, "WSProfileHeader", _create_header)
 
 
-def create_profile_attribute(call: Call, request: CreateProfileAttribute) -> CreateProfileAttributeResponse:
+def create_profile_attribute(call: Call, request: CreateProfileAttribute) -> Struct:
     """Make an attribute under a header (lk-45, lk-47, lk-48). It comes back with its number and its place."""
-    asked, profiles = request.WSProfileAttribute, call.product.profiles
-
-    def refused(sentence: str) -> CreateProfileAttributeResponse:
-        failure = call.failure("CreateProfileAttribute", sentence)
-        return CreateProfileAttributeResponse(
-            CreateProfileAttributeResult=False, WSProfileAttribute=asked, WSException=failure
-        )
-
-    if asked is None:
-        return refused("[InvalidArgument] WSProfileAttribute is missing.")
-    header = _find_header(call, asked.HeaderID)
-    if header is None:
-        return refused(_no_header(asked.HeaderID))
-    draft = _draft(asked)
-    try:
-        attribute_id = profiles.add_attribute(
-            call.account.id,
-            header.list_id,
-            header.id,
-            draft.name,
-            kind=draft.kind,
-            max_length=draft.max_length,
-            position=draft.position,
-        )
-    except InvalidError as refusal:
-        return refused(described(refusal))
-    made = profiles.attribute(call.account.id, attribute_id)
-    return CreateProfileAttributeResponse(
-        CreateProfileAttributeResult=True,
-        WSProfileAttribute=None if made is None else _attribute(made),
-        WSException=None,
-    )
+    return _stored(call, request, "WSProfileAttribute", _create_attribute)
 
 
-def update_profile_header(call: Call, request: UpdateProfileHeader) -> UpdateProfileHeaderResponse:
+def update_profile_header(call: Call, request: UpdateProfileHeader) -> Struct:
     """Give a header another name and place; its attributes stay as they are (lk-45, lk-48)."""
-    asked, profiles = request.WSProfileHeader, call.product.profiles
-
-    def refused(sentence: str) -> UpdateProfileHeaderResponse:
-        failure = call.failure("UpdateProfileHeader", sentence)
-        return UpdateProfileHeaderResponse(UpdateProfileHeaderResult=False, WSProfileHeader=asked, WSException=failure)
-
-    if asked is None:
-        return refused("[InvalidArgument] WSProfileHeader is missing.")
-    if _find_header(call, asked.HeaderID) is None:
-        return refused(_no_header(asked.HeaderID))
-    try:
-        profiles.change_header(call.account.id, asked.HeaderID, name=asked.Name or "", position=asked.Position)
-    except InvalidError as refusal:
-        return refused(described(refusal))
-    changed = profiles.header(call.account.id, asked.HeaderID)
-    return UpdateProfileHeaderResponse(
-        UpdateProfileHeaderResult=changed is not None,
-        WSProfileHeader=None if changed is None else _header(changed),
-        WSException=None,
-    )
+    return _stored(call, request, "WSProfileHeader", _update_header)
 
 
-def delete_profile_header(call: Call, request: DeleteProfileHeader) -> DeleteProfileHeaderResponse:
+def update_profile_attribute(call: Call, request: UpdateProfileAttribute) -> Struct:
+    """Change name, length and place of an attribute; its kind and header stay (lk-45, lk-47, lk-48)."""
+    return _stored(call, request, "WSProfileAttribute", _update_attribute)
+
+
+def delete_profile_header(call: Call, request: DeleteProfileHeader) -> Struct:
     """Delete a header that has no attributes (lk-48)."""
     try:
-        if _find_header(call, request.HeaderID) is None:
-            sentence = _no_header(request.HeaderID)
-        elif call.product.profiles.delete_header(call.account.id, request.HeaderID):
-            return DeleteProfileHeaderResponse(DeleteProfileHeaderResult=True, WSException=None)
-        else:
-            sentence = _no_header(request.HeaderID)
-    except ConflictError as refusal:
-        sentence = described(refusal)
-    failure = call.failure("DeleteProfileHeader", sentence)
-    return DeleteProfileHeaderResponse(DeleteProfileHeaderResult=False, WSException=failure)
+        call.product.profiles.delete_header(call.account.id, _require_header(call, request.HeaderID).id)
+    except (ConflictError, NotFoundError) as error:
+        return answer(request, False, call.failure(request, error))
+    return answer(request, True)
 
 
-def update_profile_attribute(call: Call, request: UpdateProfileAttribute) -> UpdateProfileAttributeResponse:
-    """Change name, length and place of an attribute; its kind and header stay (lk-45, lk-47, lk-48)."""
-    asked, profiles = request.WSProfileAttribute, call.product.profiles
-
-    def refused(sentence: str) -> UpdateProfileAttributeResponse:
-        failure = call.failure("UpdateProfileAttribute", sentence)
-        return UpdateProfileAttributeResponse(
-            UpdateProfileAttributeResult=False, WSProfileAttribute=asked, WSException=failure
-        )
-
-    if asked is None:
-        return refused("[InvalidArgument] WSProfileAttribute is missing.")
-    if _find_attribute(call, asked.AttributeID) is None:
-        return refused(_no_attribute(asked.AttributeID))
-    try:
-        profiles.change_attribute(call.account.id, asked.AttributeID, _draft(asked))
-    except InvalidError as refusal:
-        return refused(described(refusal))
-    changed = profiles.attribute(call.account.id, asked.AttributeID)
-    return UpdateProfileAttributeResponse(
-        UpdateProfileAttributeResult=changed is not None,
-        WSProfileAttribute=None if changed is None else _attribute(changed),
-        WSException=None,
-    )
-
-
-def delete_profile_attribute(call: Call, request: DeleteProfileAttribute) -> DeleteProfileAttributeResponse:
+def delete_profile_attribute(call: Call, request: DeleteProfileAttribute) -> Struct:
     """Delete an attribute and its values (lk-48)."""
-    found = _find_attribute(call, request.AttributeID)
-    if found is not None and call.product.profiles.delete_attribute(call.account.id, found.id):
-        return DeleteProfileAttributeResponse(DeleteProfileAttributeResult=True, WSException=None)
-    failure = call.failure("DeleteProfileAttribute", _no_attribute(request.AttributeID))
-    return DeleteProfileAttributeResponse(DeleteProfileAttributeResult=False, WSException=failure)
+    try:
+        call.product.profiles.delete_attribute(call.account.id, _require_attribute(call, request.AttributeID).id)
+    except NotFoundError as error:
+        return answer(request, False, call.failure(request, error))
+    return answer(request, True)
 
 
-def _find_header(call: Call, header_id: int) -> ProfileHeader | None:
+def _stored(call: Call, request: Struct, member: str, store: Callable[[Call, Any], Struct | None]) -> Struct:
+    """Return the answer to a call that stores the object in a member; it comes back as it is stored."""
+    asked = getattr(request, member)
+    try:
+        if asked is None:
+            raise InvalidError(f"{member} is missing.")
+        stored = store(call, asked)
+    except (InvalidError, NotFoundError) as error:
+        return answer(request, False, call.failure(request, error), {member: asked})
+    return answer(request, stored is not None, None, {member: stored})
+
+
+def _create_header(call: Call, asked: WSProfileHeader) -> WSProfileHeader | None:
+    found = call.require_list(asked.ListID)
+    drafts = [_draft(attribute) for attribute in asked.WSProfileAttributes if attribute is not None]
+    number = call.product.profiles.add_header(
+        call.account.id, found.id, asked.Name or "", position=asked.Position, attributes=drafts
+    )
+    return _header_of(call, number)
+
+
+def _create_attribute(call: Call, asked: WSProfileAttribute) -> WSProfileAttribute | None:
+    header, draft = _require_header(call, asked.HeaderID), _draft(asked)
+    number = call.product.profiles.add_attribute(
+        call.account.id,
+        header.list_id,
+        header.id,
+        draft.name,
+        kind=draft.kind,
+        max_length=draft.max_length,
+        position=draft.position,
+    )
+    return _attribute_of(call, number)
+
+
+def _update_header(call: Call, asked: WSProfileHeader) -> WSProfileHeader | None:
+    header = _require_header(call, asked.HeaderID)
+    call.product.profiles.change_header(call.account.id, header.id, name=asked.Name or "", position=asked.Position)
+    return _header_of(call, header.id)
+
+
+def _update_attribute(call: Call, asked: WSProfileAttribute) -> WSProfileAttribute | None:
+    attribute = _require_attribute(call, asked.AttributeID)
+    call.product.profiles.change_attribute(call.account.id, attribute.id, _draft(asked))
+    return _attribute_of(call, attribute.id)
+
+
+def _require_header(call: Call, header_id: int) -> ProfileHeader:
     header = call.product.profiles.header(call.account.id, header_id)
-    return None if header is None or call.find_list(header.list_id) is None else header
+    if header is None or call.find_list(header.list_id) is None:
+        raise not_found("Header", header_id)
+    return header
 
 
-def _find_attribute(call: Call, attribute_id: int) -> ProfileAttribute | None:
+def _require_attribute(call: Call, attribute_id: int) -> ProfileAttribute:
     attribute = call.product.profiles.attribute(call.account.id, attribute_id)
-    return None if attribute is None or call.find_list(attribute.list_id) is None else attribute
+    if attribute is None or call.find_list(attribute.list_id) is None:
+        raise not_found("Attribute", attribute_id)
+    return attribute
 
 
-def _no_header(header_id: int) -> str:
-    return f"[NotFound] Header {header_id} does not exist or is not accessible."
+def _header_of(call: Call, header_id: int) -> WSProfileHeader | None:
+    header = call.product.profiles.header(call.account.id, header_id)
+    return None if header is None else _header(header)
 
 
-def _no_attribute(attribute_id: int) -> str:
-    return f"[NotFound] Attribute {attribute_id} does not exist or is not accessible."
+def _attribute_of(call: Call, attribute_id: int) -> WSProfileAttribute | None:
+    attribute = call.product.profiles.attribute(call.account.id, attribute_id)
+    return None if attribute is None else _attribute(attribute)
 
 
 def _draft(asked: WSProfileAttribute) -> AttributeDraft:

@@ -6,7 +6,8 @@ import datetime
 from collections.abc import Sequence
 
 from soapstone.clock import now
-from soapstone.listrak.call import Call, Handlers
+from soapstone.errors import InvalidError
+from soapstone.listrak.call import Call, Handlers, not_found
 from soapstone.listrak.collections import CHARACTER_SETS
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
@@ -27,7 +28,6 @@ from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import CHARSETS, Draft, Message, Traits
 from soapstone.sending.send_records import SendTicket
 from soapstone.vocabulary.deliveries import Purpose
-from soapstone.wire.faults import Fault
 
 # Character sets by number; an unknown number is the first one (lk-105).
 CHARSET_NUMBERS = dict(zip(CHARACTER_SETS, CHARSETS, strict=True))
@@ -106,9 +106,9 @@ def send_saved_message_test(call: Call, request: SendSavedMessageTest) -> int:
 
 
 def asked_for(call: Call, asked: WSMessage | None) -> tuple[WSMessage, ContactList]:
-    """Return the message of a call and its list, or the Fault that says what is missing."""
+    """Return the message of a call and its list. Raises InvalidError and NotFoundError."""
     if asked is None:
-        raise Fault("[InvalidArgument] WSMessage is missing.")
+        raise InvalidError("WSMessage is missing.")
     return asked, call.require_list(asked.ListID)
 
 
@@ -127,10 +127,11 @@ def draft_of(asked: WSMessage) -> Draft:
 
 
 def traits_of(call: Call, found: ContactList, asked: WSMessage) -> Traits:
-    """Return what is kept with a message. Fault for a campaign that the list has not (lk-98)."""
+    """Return what is kept with a message. Raises NotFoundError for a campaign that the list does not have
+    (lk-98)."""
     number = asked.ListCampaignID
     if number and all(each.id != number for each in call.product.campaigns.all(found.id)):
-        raise Fault(f"[NotFound] Campaign {number} does not exist or is not accessible.")
+        raise not_found("Campaign", number)
     extras = {name: getattr(asked, member) or "" for member, name in EXTRAS.items() if getattr(asked, member)}
     # A message that other programs make has none, and is tracked as its list says.
     extras["tracking"] = bool(asked.EnableTracking)
@@ -138,13 +139,13 @@ def traits_of(call: Call, found: ContactList, asked: WSMessage) -> Traits:
 
 
 def saved(call: Call, number: int, kind: str) -> tuple[Message, ContactList]:
-    """Return a stored message of that kind and its list, or the Fault that says that there is none (lk-19)."""
+    """Return a stored message of that kind and its list. Raises NotFoundError (lk-19)."""
     message = call.product.messages.get(call.account.id, number)
     found = None
     if message is not None and message.kind == kind and message.list_id is not None:
         found = call.find_list(message.list_id)
     if message is None or found is None:
-        raise Fault(f"[NotFound] Message {number} does not exist or is not accessible.")
+        raise not_found("Message", number)
     return message, found
 
 
@@ -177,7 +178,7 @@ def _test(
 ) -> int:
     address = (address or "").strip()
     if not is_mailbox(address):
-        raise Fault("[InvalidArgument] TestEmailAddress is not an e-mail address.")
+        raise InvalidError("TestEmailAddress is not an e-mail address.")
     return call.product.sends.to_addresses(
         account=call.account,
         login=call.login,

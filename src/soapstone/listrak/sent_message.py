@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from soapstone.listrak.call import PAGE_ROWS, Call
-from soapstone.listrak.types import WSException
+from soapstone.listrak.call import PAGE_ROWS, Call, answer, not_found
 from soapstone.tracking import figures
 from soapstone.tracking.figures import SendFigures
 from soapstone.tracking.reports import ANY_TIME, MailEvent, Period
 from soapstone.vocabulary.tracking import MailEventKind
+from soapstone.wire.types import Struct
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,26 +65,29 @@ def find_message(call: Call, number: int) -> SentMessage | None:
     )
 
 
-def unknown_message(number: int) -> str:
-    """Return the sentence for a message that is not there or not granted (lk-18)."""
-    return f"[NotFound] Message {number} does not exist or is not accessible."
+def plain(rows: Rows[Row]) -> Callable[[Call, MessageRequest], Struct]:
+    """Return the handler of a report without a range; an unknown message is a business error (lk-19)."""
+
+    def report(call: Call, request: MessageRequest) -> Struct:
+        message = find_message(call, request.MsgID)
+        if message is None:
+            return call.refused(request, not_found("Message", request.MsgID))
+        return answer(request, rows(call, message, request.Page, ANY_TIME))
+
+    return report
 
 
-def plain(call: Call, request: MessageRequest, rows: Rows[Row]) -> tuple[list[Row] | None, WSException | None]:
-    """Return the rows of a report without a range, or the failure for an unknown message (lk-19)."""
-    message = find_message(call, request.MsgID)
-    if message is None:
-        return None, call.failure(type(request).__name__, unknown_message(request.MsgID))
-    return rows(call, message, request.Page, ANY_TIME), None
+def within(rows: Rows[Row]) -> Callable[[Call, RangeRequest], list[Row]]:
+    """Return the handler of a report within a range; an unknown message has no rows (lk-19, lk-25)."""
 
+    def report(call: Call, request: RangeRequest) -> list[Row]:
+        message = find_message(call, request.MsgID)
+        if message is None:
+            return []
+        period = Period(start=call.range_start(request.StartDate), end=call.range_end(request.EndDate))
+        return rows(call, message, request.Page, period)
 
-def within(call: Call, request: RangeRequest, rows: Rows[Row]) -> list[Row]:
-    """Return the rows of a report within a range; none for an unknown message (lk-19, lk-25)."""
-    message = find_message(call, request.MsgID)
-    if message is None:
-        return []
-    period = Period(start=call.range_start(request.StartDate), end=call.range_end(request.EndDate))
-    return rows(call, message, request.Page, period)
+    return report
 
 
 def offset(page: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from soapstone.errors import InvalidError
 from soapstone.listrak.call import Call, Handlers
 from soapstone.listrak.operations import GetSpamScore, GetSpamScoreResponse
 from soapstone.listrak.sends import draft_of
@@ -22,17 +23,17 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
     """Return what the scanner says of a message to one address, no points without a scanner; nil for an unknown list
     (lk-19).
 
-    Fault for a message that could not be sent, an address that is none, and a scanner that does not answer.
+    Raises InvalidError for an address that is none, and Fault for a scanner that does not answer.
     """
     asked = request.WSMessage
     if asked is None:
-        raise Fault("[InvalidArgument] WSMessage is missing.")
+        raise InvalidError("WSMessage is missing.")
     found = call.find_list(asked.ListID)
     if found is None:
         return GetSpamScoreResponse(WSSpamScore=None)
     address = (request.TestEmail or "").strip()
     if not is_mailbox(address):
-        raise Fault("[InvalidArgument] TestEmail is not an e-mail address.")
+        raise InvalidError("TestEmail is not an e-mail address.")
     person = call.product.subscriptions().find(call.account, found, address)
     scanner = call.product.spam_scanner
     try:

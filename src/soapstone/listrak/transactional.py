@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call, Handlers, not_found
 from soapstone.listrak.operations import SendTransactionalMessage
 from soapstone.listrak.sends import saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
@@ -16,7 +16,6 @@ from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.content import LINK_KEYS
 from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.vocabulary.deliveries import Purpose
-from soapstone.wire.faults import Fault
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ _EXTERNAL_CONTENT = re.compile(r"\{%[-+]?\s*(?:include|import|from|extends)\b", 
 
 
 def send_transactional_message(call: Call, request: SendTransactionalMessage) -> Result:
-    """Send a prepared message to one address, subscribed or not (lk-100). Fault for an unknown message (lk-19)."""
+    """Send a prepared message to one address, subscribed or not (lk-100). Raises NotFoundError (lk-19)."""
     message, found = saved(call, request.TransactionalMsgID, "transactional")
     values, blocks = _values(call, found, request.ProfileData)
     address = (request.EmailAddress or "").strip()
@@ -62,7 +61,8 @@ def _values(
     """Name of an attribute → its value as the list would keep it, and the names of content blocks (lk-45).
 
     Of several values for one attribute the last counts. Attribute 0 is skipped, and a value that does not fit its kind
-    is dropped with a line in the log (lk-47). Fault for an attribute that the list has not.
+    is dropped with a line in the log (lk-47). Raises NotFoundError for an attribute that the list
+    does not have.
     """
     attributes = {each.id: each for each in call.product.profiles.attributes(found.id)}
     values: dict[str, str] = {}
@@ -71,7 +71,7 @@ def _values(
             continue
         attribute = attributes.get(each.AttributeID)
         if attribute is None:
-            raise Fault(f"[NotFound] Attribute {each.AttributeID} does not exist or is not accessible.")
+            raise not_found("Attribute", each.AttributeID)
         kept = stored(attribute.kind, each.Value or "", attribute.max_length)
         if kept is None:
             what = (found.id, attribute.kind, attribute.id)
