@@ -34,9 +34,9 @@ from soapstone.listrak import operations as listrak
 from soapstone.listrak import service as listrak_service
 from soapstone.listrak.call import PAGE_ROWS
 from soapstone.listrak.processes import STATES
-from soapstone.magnetmail import groups
 from soapstone.magnetmail import operations as magnetmail
 from soapstone.magnetmail import service as magnetmail_service
+from soapstone.magnetmail.call import LARGEST_PAGE
 from soapstone.magnetmail.uploads import STATUS
 from soapstone.sending.messages import message
 from soapstone.sending.messages.template import FILTERS, Template
@@ -418,7 +418,7 @@ BOUNDS: dict[str, tuple[str, ...]] = {
     "calls that the console shows": (
         f"last {recent_calls.CALLS_KEPT} of an account, of the {recent_calls.ACCOUNTS_KEPT:,} accounts",
     ),
-    "rows of a page": (f"{groups.LARGEST_PAGE:,} in MagnetMail, {PAGE_ROWS:,} in Listrak",),
+    "rows of a page": (f"{LARGEST_PAGE:,} in MagnetMail, {PAGE_ROWS:,} in Listrak",),
     "a body of a message": (f"{message.LONGEST_BODY:,} characters",),
     "subject and names of a message": (f"{message.LONGEST_LINE:,} characters",),
     "merge tags of a message": (f"{message.MOST_TAGS:,}, with {message.MOST_SIGNS:,} words and signs",),

@@ -19,6 +19,9 @@ from soapstone.wire.faults import Fault
 # A date without a value, where the contract wants one (mm-32).
 NO_DATE = datetime.datetime(1, 1, 1)  # noqa: DTZ001 - goes out without zone
 
+# Rows of the largest page (mm-37).
+LARGEST_PAGE = 2000
+
 # What answers the operations, by name; those without a session (mm-2) get no call.
 Handlers = dict[str, Callable[["Call", Any], Any]]
 OpenHandlers = dict[str, Callable[[Product, Any, Caller], Any]]
@@ -98,3 +101,19 @@ class Call:
     def utc(moment: datetime.datetime | None) -> datetime.datetime | None:
         """UTC, whole seconds (mm-30)."""
         return None if moment is None else moment.astimezone(datetime.UTC).replace(microsecond=0)
+
+
+def page_size(given: int) -> int:
+    """Return the rows of a page: as many as given, or else those of the largest page (mm-37)."""
+    return given if 0 < given <= LARGEST_PAGE else LARGEST_PAGE
+
+
+def whole(given: float) -> int:
+    """Return a number that was given as a double; 0 unless it is whole and a double holds it exactly."""
+    return int(given) if abs(given) < 1 << 53 and given == int(given) else 0
+
+
+def number_in(text: str | None) -> int | None:
+    """Return the number that a text is; None for any other text."""
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -8,8 +8,7 @@ from datetime import datetime
 
 from soapstone.contacts.contacts import Contact as Person
 from soapstone.contacts.search import Example
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.groups import LARGEST_PAGE
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers, page_size
 from soapstone.magnetmail.operations import getDetailedTracking, getDetailedTrackingUTC
 from soapstone.magnetmail.recipient import nobody, wire
 from soapstone.magnetmail.sent_status import SHORT, event_status
@@ -59,7 +58,7 @@ class _Asked:
         self._call, self._request, self._utc = call, request, utc
         self._report = request.report_type
         self._page = max(request.page, 1)
-        self._size = request.recordsPerPage if 0 < request.recordsPerPage <= LARGEST_PAGE else LARGEST_PAGE
+        self._size = page_size(request.recordsPerPage)
         start, end = call.range(request.fromDate, request.toDate, utc=utc)
         self._period = Period(start=start, end=end)
         names = ("first_name", "last_name", "email", "fax")

@@ -6,7 +6,7 @@ from soapstone.accounts.visibility import ONLY_GRANTED
 from soapstone.errors import InvalidError
 from soapstone.imports.spec import ImportSpec
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers, whole
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue
 from soapstone.magnetmail.types import (
@@ -17,9 +17,6 @@ from soapstone.magnetmail.types import (
 )
 from soapstone.product import ReceivedUpload, received
 from soapstone.wire.faults import Fault
-
-# A double holds every whole number below this one exactly; no entry has a higher one.
-NUMBERS = 1 << 53
 
 
 def upload_list_initial_queue(call: Call, request: UploadListInitialQueue) -> UploadInitialJob:
@@ -44,11 +41,9 @@ def get_upload_initial_queue_job_status(
     call: Call, request: GetUploadInitialQueueJobStatus
 ) -> UploadInitialQueueStatus | None:
     """Return which upload job an entry became, or why it was refused; nothing for an unknown entry (mm-65)."""
-    number = request.initialQueueId
-    if not 0 < number < NUMBERS or number != int(number):
-        return None
-    job = call.product.jobs.get([call.account.id], int(number))
-    entry = call.product.initial_queue.get(call.account.id, int(number))
+    number = whole(request.initialQueueId)
+    job = call.product.jobs.get([call.account.id], number)
+    entry = call.product.initial_queue.get(call.account.id, number)
     if job is None or entry is None or not call.product.lists.sees_job(call.login, job):
         return None
     return UploadInitialQueueStatus(

@@ -11,6 +11,7 @@ from soapstone.errors import (
     SoapstoneError,
 )
 from soapstone.magnetmail.types import Error
+from soapstone.magnetmail.types import error as ErrorObject
 
 INVALID_ARGUMENT = 9001
 NOT_FOUND = 9002
@@ -73,6 +74,11 @@ def error_object(number: int, sentence: str, *, component: str, function: str) -
         errorNumber=number,
         errorType="CUSTOM",
     )
+
+
+def lower_case(error: Error) -> ErrorObject:
+    """Return the same error in the class that answers about recipients and messages declare."""
+    return ErrorObject(**error.__dict__)
 
 
 def error_record(number: int) -> Error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from soapstone.addresses import is_address
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers, whole
 from soapstone.magnetmail.operations import CreateEventSignUp, SearchPersonifySubscriptionMappings
 from soapstone.magnetmail.types import (
     EventSignupResult,
@@ -16,9 +16,6 @@ from soapstone.magnetmail.types import (
 )
 from soapstone.wire.faults import Fault
 
-# A double holds every whole number below this one exactly.
-NUMBERS = 1 << 53
-
 
 def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupResult:
     """Sign people up, all or none; card data is refused and kept nowhere (mm-127)."""
@@ -28,8 +25,7 @@ def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupR
     call = call.for_account(given.UserId)
     if given.PaymentInfo is not None and given.PaymentInfo.CreditCardInfo is not None:
         return _refused("PAYMENT_NOT_SUPPORTED", "Card data is not taken here. Sign up without it.")
-    whole = 0 < given.EventId < NUMBERS and given.EventId == int(given.EventId)
-    occasion = call.product.event_sign_ups.get(call.account.id, int(given.EventId)) if whole else None
+    occasion = call.product.event_sign_ups.get(call.account.id, whole(given.EventId))
     if occasion is None:
         return _refused("NOT_FOUND", "There is no such event.")
     if not occasion.open:

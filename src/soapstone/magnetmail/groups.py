@@ -6,7 +6,7 @@ from typing import Any
 
 from soapstone.errors import NameTakenError
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers, page_size, whole
 from soapstone.magnetmail.errors import INVALID_ARGUMENT, NAME_EXISTS, SEE_ERROR_OBJECT, error_object, no_error
 from soapstone.magnetmail.operations import (
     addGroup,
@@ -25,7 +25,6 @@ from soapstone.magnetmail.types import (
 )
 
 LONGEST_NAME = 255
-LARGEST_PAGE = 2000
 
 # Filter value of getGroups → what it picks; any other value means both (mm-87, mm-88).
 PICKS = {0: False, 1: True}
@@ -39,7 +38,7 @@ def add_group(call: Call, request: addGroup) -> SaveResult:
     if len(name) > LONGEST_NAME:
         return _refused(INVALID_ARGUMENT, f"A group name has at most {LONGEST_NAME} characters.")
     login = call.identity.login
-    category = call.product.list_categories.get(call.account.id, _number(request.categoryId))
+    category = call.product.list_categories.get(call.account.id, whole(request.categoryId))
     try:
         made = call.product.lists.create(
             call.account.id,
@@ -79,7 +78,7 @@ def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipi
     found = _find(call, request.groupId)
     if found is None:
         return GroupRecipients(recipients=[])
-    size = request.pageCount if 0 < request.pageCount <= LARGEST_PAGE else LARGEST_PAGE
+    size = page_size(request.pageCount)
     members = call.product.page_marks.get(
         ("members", found.id),
         request.pageNumber,
@@ -112,11 +111,6 @@ def _groups(call: Call, request: getGroups | getGroupsUTC) -> list[ContactList]:
         visible=PICKS.get(request.display_status),
         on_subscription_page=PICKS.get(request.subscription_groups),
     )
-
-
-def _number(given: float) -> int:
-    """Return a whole number that was given as a double; 0 for any other."""
-    return int(given) if given == given and abs(given) < 1 << 53 and given == int(given) else 0
 
 
 def _find(call: Call, group_id: int) -> ContactList | None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from soapstone.errors import InvalidError, MessageInQueueError, NotFoundError, SoapstoneError
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.errors import SEE_ERROR_OBJECT, error_object, number_of
+from soapstone.magnetmail.errors import SEE_ERROR_OBJECT, error_object, lower_case, no_error, number_of
 from soapstone.magnetmail.operations import (
     GetMessageDetails,
     createMagnetMailMessage,
@@ -28,7 +28,6 @@ from soapstone.magnetmail.types import (
     bool_special,
     createEditMessageResult,
 )
-from soapstone.magnetmail.types import error as ErrorObject
 from soapstone.sending.messages import message as house
 from soapstone.sending.messages.content import check_size
 from soapstone.sending.messages.hyperlinks import hyperlinks
@@ -243,7 +242,7 @@ class _Storing:
     def _stored(self, made: house.Message, text: str, *, kept: bool) -> createEditMessageResult:
         return createEditMessageResult(
             error=0,
-            errorObj=ErrorObject(errorCode="", errorDetails="", errorMessage="", errorNumber=0, errorType=""),
+            errorObj=lower_case(no_error()),
             links_already_exists=kept,
             magnetMail_tracking_link_exists=made.has_own_links,
             message_id=made.id,
@@ -253,10 +252,10 @@ class _Storing:
 
     def _refusal(self, error: SoapstoneError, sentence: str = "") -> createEditMessageResult:
         sentence = sentence or str(error)
-        particulars = error_object(number_of(error), sentence, component="Message", function=self._function).__dict__
+        particulars = error_object(number_of(error), sentence, component="Message", function=self._function)
         return createEditMessageResult(
             error=SEE_ERROR_OBJECT,
-            errorObj=ErrorObject(**particulars),
+            errorObj=lower_case(particulars),
             links_already_exists=False,
             magnetMail_tracking_link_exists=False,
             message_id=0,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from soapstone.contacts.changes import Cause
 from soapstone.contacts.contacts import NoIdentifierError, RecipientExistsError, UnknownListError
 from soapstone.contacts.history import Mailing
 from soapstone.errors import ForbiddenError, SoapstoneError
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.errors import NOT_FOUND, SEE_ERROR_OBJECT, error_object, number_of
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers, number_in
+from soapstone.magnetmail.errors import NOT_FOUND, SEE_ERROR_OBJECT, error_object, lower_case, no_error, number_of
 from soapstone.magnetmail.operations import (
     addRecipient,
     editRecipient,
@@ -22,7 +21,6 @@ from soapstone.magnetmail.operations import (
 from soapstone.magnetmail.recipient import COLUMNS, columns, wire
 from soapstone.magnetmail.sent_status import sent_status
 from soapstone.magnetmail.types import Recipient, RecipientGroup, email_history, link, recipient_history, saveResult
-from soapstone.magnetmail.types import error as ErrorObject
 
 EXISTS = 1005
 NO_EMAIL = 1003
@@ -134,29 +132,23 @@ def _told(call: Call, mailings: Sequence[Mailing]) -> list[email_history]:
 def _named(call: Call, given: Recipient | None) -> int | None:
     if given is None:
         return None
-    number = (given.id or "").strip()
-    if number:
-        known = number.isascii() and number.isdigit() and len(number) < 19
-        person = call.product.contacts.get(call.account.id, int(number), login=call.login) if known else None
+    if (given.id or "").strip():
+        person = call.product.contacts.get(call.account.id, number_in(given.id) or 0, login=call.login)
         return None if person is None else person.id
     return call.product.contacts.find(
         call.account, email=given.email or "", custom_id=given.Custom_Id or "", login=call.login
     )
 
 
-def _no_error() -> ErrorObject:
-    return ErrorObject(errorCode="", errorDetails="", errorMessage="", errorNumber=0, errorType="")
-
-
 def _saved(number: int, text: str) -> saveResult:
-    return saveResult(error=0, errorObj=_no_error(), id=number, msg=text)
+    return saveResult(error=0, errorObj=lower_case(no_error()), id=number, msg=text)
 
 
 def _refusal(function: str, error: SoapstoneError, email: str | None) -> saveResult:
     """Return the answer to values that cannot be stored; `email` is the address that was given."""
     if isinstance(error, RecipientExistsError):
         # A business code straight in `error` (mm-19, mm-21).
-        return saveResult(error=EXISTS, errorObj=_no_error(), id=error.contact_id, msg="RECIPIENT_EXISTS")
+        return saveResult(error=EXISTS, errorObj=lower_case(no_error()), id=error.contact_id, msg="RECIPIENT_EXISTS")
     if isinstance(error, NoIdentifierError) and error.field == "email":
         # Seen on the wire with an empty message and an empty msg (mm-19).
         return _refused(function, NO_EMAIL, "")
@@ -172,8 +164,8 @@ def _refusal(function: str, error: SoapstoneError, email: str | None) -> saveRes
 
 
 def _refused(function: str, number: int, sentence: str) -> saveResult:
-    particulars: dict[str, Any] = error_object(number, sentence, component="Recipient", function=function).__dict__
-    return saveResult(error=SEE_ERROR_OBJECT, errorObj=ErrorObject(**particulars), id=0, msg=sentence)
+    particulars = lower_case(error_object(number, sentence, component="Recipient", function=function))
+    return saveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)
 
 
 HANDLERS: Handlers = {

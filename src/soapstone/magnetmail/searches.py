@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from soapstone.contacts.contacts import Contact as Person
 from soapstone.contacts.history import together
 from soapstone.contacts.search import Example
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.groups import LARGEST_PAGE
+from soapstone.magnetmail.call import LARGEST_PAGE, NO_DATE, Call, Handlers, number_in, page_size
 from soapstone.magnetmail.operations import (
     getSavedSearches,
     getSubscribedRecipients,
@@ -36,7 +35,7 @@ def search_for_recipients(call: Call, request: searchForRecipients) -> Recipient
     example = _example(call, criteria)
     if example is None:
         return RecipientSearchResults(recipients=[])
-    size = criteria.pageSize if 0 < criteria.pageSize <= LARGEST_PAGE else LARGEST_PAGE
+    size = page_size(criteria.pageSize)
     people = _page(call, example, criteria.pageNo, size)
     return RecipientSearchResults(recipients=[wire(call, person) for person in people])
 
@@ -112,13 +111,13 @@ def _page(call: Call, example: Example, page: int, size: int) -> Sequence[Person
 
 def _example(call: Call, criteria: RecipientSearchCriteria) -> Example | None:
     """Return the example; None for one that nobody can match."""
-    number = (criteria.id or "").strip()
-    if number and not (number.isascii() and number.isdigit() and len(number) < 19):
+    number = number_in(criteria.id)
+    if number is None and (criteria.id or "").strip():
         return None
     start, end = call.range(criteria.suppressed_start_date, criteria.suppressed_end_date)
     shut = {"fax": criteria.fax_send_suppress, "email": criteria.email_send_suppress}
     return Example(
-        id=int(number) if number else None,
+        id=number,
         values={name: value for name, value in columns(criteria).items() if value.strip()},
         unsubscribed=criteria.unsubscribed,
         text_only=criteria.text_only,

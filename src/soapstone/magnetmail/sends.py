@@ -14,7 +14,7 @@ from soapstone.clock import now
 from soapstone.errors import InvalidError, NotFoundError, SoapstoneError
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import Call, Handlers
+from soapstone.magnetmail.call import Call, Handlers, number_in
 from soapstone.magnetmail.errors import (
     INTERNAL_ERROR,
     SEE_ERROR_OBJECT,
@@ -267,8 +267,7 @@ def _people(call: Call, kind: recipient_type, named: Sequence[str]) -> _Found:
     for name in dict.fromkeys(named):
         number: int | None
         if kind is recipient_type.recipient_id:
-            known = name.isascii() and name.isdigit() and len(name) < 19
-            person = recipients.get(account.id, int(name), login=call.login) if known else None
+            person = recipients.get(account.id, number_in(name) or 0, login=call.login)
             number = None if person is None else person.id
         elif kind is recipient_type.custom_id:
             number = recipients.find(account, custom_id=name, login=call.login)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.groups import LARGEST_PAGE
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers, page_size
 from soapstone.magnetmail.operations import (
     GetMessageLinkTracking,
     GetMessageOpenTracking,
@@ -160,7 +159,7 @@ def _events(call: Call, criteria: Any, kind: MailEventKind, **filters: Any) -> E
     if criteria is None:
         raise Fault("[InvalidRequest] criteria is missing.")
     start, end = call.range(criteria.SearchStartDate, criteria.SearchEndDate)
-    size = criteria.PageSize if 0 < criteria.PageSize <= LARGEST_PAGE else LARGEST_PAGE
+    size = page_size(criteria.PageSize)
     return event_page(
         call,
         ("events", kind, call.account.id, call.sight, start, end, *filters.values()),

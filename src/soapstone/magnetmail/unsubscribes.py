@@ -6,8 +6,7 @@ import datetime
 
 from soapstone.contacts.changes import Cause
 from soapstone.contacts.unsubscribes import Recorded
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
-from soapstone.magnetmail.groups import LARGEST_PAGE
+from soapstone.magnetmail.call import NO_DATE, Call, Handlers, number_in, page_size
 from soapstone.magnetmail.operations import (
     GetUnsubscribeTracking,
     getSpamComplaints,
@@ -48,7 +47,7 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
     message_id, list_id, category_id = criteria.MessageId, criteria.GroupId, criteria.GroupCategoryId
     if list_id and call.group(list_id) is None:
         return UnsubscribeTrackingResults(Count=0, data=[])
-    size = criteria.PageSize if 0 < criteria.PageSize <= LARGEST_PAGE else LARGEST_PAGE
+    size = page_size(criteria.PageSize)
     unsubscribes, account_id = call.product.unsubscribes, call.account.id
     asked = ("unsubscribes", account_id, call.sight, start, end, list_id, message_id, category_id)
     rows = call.product.page_marks.get(
@@ -116,8 +115,7 @@ def _recorded(call: Call, given: Unsubscribe) -> Unsubscribe:
 
 def _number(text: str | None) -> int | None:
     """Return the number of a category; 0 for none, None for what is no number."""
-    text = (text or "0").strip() or "0"
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+    return number_in(text) if text and text.strip() else 0
 
 
 def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datetime) -> list[recp_unsubscribe]:

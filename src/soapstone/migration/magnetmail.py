@@ -13,7 +13,7 @@ from soapstone.contacts.channels import CHANNELS
 from soapstone.contacts.transfers import Departure, Place, Stored, Told, Transfer
 from soapstone.magnetmail import operations as op
 from soapstone.magnetmail import types as t
-from soapstone.magnetmail.groups import LARGEST_PAGE
+from soapstone.magnetmail.call import LARGEST_PAGE
 from soapstone.magnetmail.recipient import MEMBERS
 from soapstone.magnetmail.suppression import CHANNELS as COMBINATIONS
 from soapstone.migration.magnetmail_account import KIND, OPEN, RECIPIENT, YEAR

@@ -8,7 +8,7 @@ from typing import Any
 
 from soapstone.magnetmail import operations as op
 from soapstone.magnetmail import types as t
-from soapstone.magnetmail.groups import LARGEST_PAGE
+from soapstone.magnetmail.call import LARGEST_PAGE
 from soapstone.magnetmail.types import EmailStatus
 from soapstone.magnetmail.types import tracking_report_type as Report
 from soapstone.migration.magnetmail_account import ANY, OPEN, RECIPIENT, MagnetMailAccount
