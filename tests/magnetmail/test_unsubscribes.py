@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import event, update
 
 from soapstone.contacts.changes import Cause, Changes
+from soapstone.contacts.unsubscribes import Filters
 from soapstone.magnetmail import types
 from soapstone.store.tables import contact_events
 
@@ -133,8 +134,8 @@ def test_only_the_events_of_the_account_and_kind_are_read(records: Records, prod
 
     event.listen(engine, "before_cursor_execute", note)
     moment = NOON.replace(tzinfo=datetime.UTC)
-    product.unsubscribes.page(1, "unsubscribed", at_from=moment, after=(moment, 1), limit=10)
-    product.unsubscribes.count(1, "unsubscribed", at_from=moment)
+    product.unsubscribes.page(1, "unsubscribed", Filters(at_from=moment), after=(moment, 1), limit=10)
+    product.unsubscribes.count(1, "unsubscribed", Filters(at_from=moment))
     event.remove(engine, "before_cursor_execute", note)
     queries = [each for each in asked if each[0].lstrip().startswith("SELECT")]
     assert len(queries) == 2

@@ -32,6 +32,20 @@ class Recorded:
     message_category_id: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Filters:
+    """Filters of records: a range of dates, and the numbers of a list, message and category of lists; 0 is any."""
+
+    at_from: datetime | None = None
+    at_before: datetime | None = None
+    list_id: int = 0
+    message_id: int = 0
+    list_category_id: int = 0
+
+
+ALL = Filters()
+
+
 class Unsubscribes:
     """Records unsubscribes and reads the records."""
 
@@ -73,12 +87,8 @@ class Unsubscribes:
         self,
         account_id: int,
         kind: str,
+        filters: Filters = ALL,
         *,
-        at_from: datetime | None = None,
-        at_before: datetime | None = None,
-        list_id: int = 0,
-        message_id: int = 0,
-        list_category_id: int = 0,
         after: tuple[datetime, int] | None = None,
         offset: int = 0,
         limit: int | None = None,
@@ -86,8 +96,7 @@ class Unsubscribes:
     ) -> Sequence[Recorded]:
         """Return records of a kind, "unsubscribed" or "complained", by date, then number, after the pair `after`.
 
-        The login sees those of contacts and lists that it sees, and no message of another list. Numbers other than 0
-        filter by list, message or category of lists.
+        The login sees those of contacts and lists that it sees, and no message of another list.
         """
         event = contact_events.c
         about: ColumnElement[Any] = func.coalesce(event.message_id, 0)
@@ -113,7 +122,7 @@ class Unsubscribes:
                 (messages.c.id == event.message_id) & (messages.c.account_id == event.account_id),
                 isouter=True,
             )
-            .where(*self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id, login))
+            .where(*_wanted(account_id, kind, filters, login))
             .order_by(event.at, event.id)
             .offset(offset or None)
             .limit(limit)
@@ -124,48 +133,29 @@ class Unsubscribes:
         with self._database.read() as connection:
             return [Recorded(**row) for row in connection.execute(query).mappings()]
 
-    def count(
-        self,
-        account_id: int,
-        kind: str,
-        *,
-        at_from: datetime | None = None,
-        at_before: datetime | None = None,
-        list_id: int = 0,
-        message_id: int = 0,
-        list_category_id: int = 0,
-        login: Login | None = None,
-    ) -> int:
+    def count(self, account_id: int, kind: str, filters: Filters = ALL, *, login: Login | None = None) -> int:
         """Return the number of records of `page` in all."""
-        wanted = self._wanted(account_id, kind, at_from, at_before, list_id, message_id, list_category_id, login)
+        query = select(func.count()).select_from(contact_events)
         with self._database.read() as connection:
-            return int(connection.execute(select(func.count()).select_from(contact_events).where(*wanted)).scalar_one())
+            found = connection.execute(query.where(*_wanted(account_id, kind, filters, login)))
+            return int(found.scalar_one())
 
-    @staticmethod
-    def _wanted(
-        account_id: int,
-        kind: str,
-        at_from: datetime | None,
-        at_before: datetime | None,
-        list_id: int,
-        message_id: int,
-        list_category_id: int,
-        login: Login | None,
-    ) -> list[ColumnElement[bool]]:
-        event = contact_events.c
-        wanted: list[ColumnElement[bool]] = [
-            event.account_id == account_id,
-            event.kind == kind,
-            event.part_of.is_(None),
-            *of_visible_person(login, event.contact_id),
-            *of_no_hidden_list(login, event.list_id),
-        ]
-        if at_from is not None:
-            wanted.append(event.at >= at_from)
-        if at_before is not None:
-            wanted.append(event.at < at_before)
-        given = {"list_id": list_id, "message_id": message_id, "list_category_id": list_category_id}
-        return wanted + [event[name] == value for name, value in given.items() if value]
+
+def _wanted(account_id: int, kind: str, filters: Filters, login: Login | None) -> list[ColumnElement[bool]]:
+    event = contact_events.c
+    wanted: list[ColumnElement[bool]] = [
+        event.account_id == account_id,
+        event.kind == kind,
+        event.part_of.is_(None),
+        *of_visible_person(login, event.contact_id),
+        *of_no_hidden_list(login, event.list_id),
+    ]
+    if filters.at_from is not None:
+        wanted.append(event.at >= filters.at_from)
+    if filters.at_before is not None:
+        wanted.append(event.at < filters.at_before)
+    numbers = ("list_id", "message_id", "list_category_id")
+    return wanted + [event[name] == getattr(filters, name) for name in numbers if getattr(filters, name)]
 
 
 def _known(change: Change, cause: Cause) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 
 from soapstone.contacts.changes import Cause
-from soapstone.contacts.unsubscribes import Recorded
+from soapstone.contacts.unsubscribes import Filters, Recorded
 from soapstone.magnetmail.call import NO_DATE, Call, Handlers, number_in, page_size
 from soapstone.magnetmail.operations import (
     GetUnsubscribeTracking,
@@ -44,44 +44,28 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
     if criteria is None:
         raise Fault("[InvalidRequest] criteria is missing.")
     start, end = call.range(criteria.SearchStartDate, criteria.SearchEndDate)
-    message_id, list_id, category_id = criteria.MessageId, criteria.GroupId, criteria.GroupCategoryId
-    if list_id and call.group(list_id) is None:
+    if criteria.GroupId and call.group(criteria.GroupId) is None:
         return UnsubscribeTrackingResults(Count=0, data=[])
-    size = page_size(criteria.PageSize)
-    unsubscribes, account_id = call.product.unsubscribes, call.account.id
-    asked = ("unsubscribes", account_id, call.sight, start, end, list_id, message_id, category_id)
+    filters = Filters(
+        at_from=start,
+        at_before=end,
+        list_id=criteria.GroupId,
+        message_id=criteria.MessageId,
+        list_category_id=criteria.GroupCategoryId,
+    )
+    unsubscribes, account_id, kind = call.product.unsubscribes, call.account.id, "unsubscribed"
+    asked = ("unsubscribes", account_id, call.sight, filters)
     rows = call.product.page_marks.get(
         asked,
         criteria.PageNo,
-        size,
+        page_size(criteria.PageSize),
         lambda after, offset, limit: unsubscribes.page(
-            account_id,
-            "unsubscribed",
-            at_from=start,
-            at_before=end,
-            list_id=list_id,
-            message_id=message_id,
-            list_category_id=category_id,
-            after=after,
-            offset=offset,
-            limit=limit,
-            login=call.login,
+            account_id, kind, filters, after=after, offset=offset, limit=limit, login=call.login
         ),
         lambda row: (row.at, row.id),
     )
     count = call.product.row_counts.get(
-        asked,
-        criteria.PageNo,
-        lambda: unsubscribes.count(
-            account_id,
-            "unsubscribed",
-            at_from=start,
-            at_before=end,
-            list_id=list_id,
-            message_id=message_id,
-            list_category_id=category_id,
-            login=call.login,
-        ),
+        asked, criteria.PageNo, lambda: unsubscribes.count(account_id, kind, filters, login=call.login)
     )
     return UnsubscribeTrackingResults(Count=count, data=[_tracked(call, row) for row in rows])
 
@@ -120,7 +104,8 @@ def _number(text: str | None) -> int | None:
 
 def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datetime) -> list[recp_unsubscribe]:
     at_from, at_before = call.range(start, end)
-    rows = call.product.unsubscribes.page(call.account.id, kind, at_from=at_from, at_before=at_before, login=call.login)
+    filters = Filters(at_from=at_from, at_before=at_before)
+    rows = call.product.unsubscribes.page(call.account.id, kind, filters, login=call.login)
     numbers = list(dict.fromkeys(row.contact_id for row in rows))
     people = {person.id: person for person in call.product.contacts.many(call.account.id, numbers, login=call.login)}
     return [
