@@ -15,6 +15,7 @@ from soapstone.addresses import is_address
 from soapstone.contacts.changes import Change, Changes
 from soapstone.contacts.contacts import FIELDS, Contact, complete, suppress
 from soapstone.store.database import Database
+from soapstone.store.ranges import within
 from soapstone.store.tables import contacts, memberships, suppressions
 
 CHANNELS = ("email", "fax", "sms")
@@ -91,11 +92,7 @@ class Channels:
         )
         query = select(contacts).where(contacts.c.account_id == account_id, *of_visible_person(login))
         query = query.where(or_(contacts.c.channels_shut != "", contacts.c.email_key.in_(keys)))
-        since = func.coalesce(contacts.c.suppressed_at, blocked)
-        if since_from is not None:
-            query = query.where(since >= since_from)
-        if since_before is not None:
-            query = query.where(since < since_before)
+        query = query.where(*within(func.coalesce(contacts.c.suppressed_at, blocked), since_from, since_before))
         if list_id:
             here = select(memberships.c.contact_id).where(memberships.c.list_id == list_id)
             query = query.where(contacts.c.id.in_(here))

@@ -6,11 +6,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import func, select
 
 from soapstone.contacts.changes import Cause, Change
 from soapstone.contacts.contacts import suppress
 from soapstone.store.database import Database
+from soapstone.store.ranges import behind, within
 from soapstone.store.tables import campaigns, contact_events, contacts, lists, memberships, messages
 from soapstone.vocabulary.contacts import MembershipState
 
@@ -90,17 +91,10 @@ class Complaints:
             )
             .join(campaigns, campaigns.c.id == messages.c.campaign_id, isouter=True)
             .where(event.account_id == account_id, event.kind == "complained", event.list_id.in_(list_ids))
+            .where(*within(event.at, at_from, at_before), *behind(event.at, event.id, after))
             .order_by(event.at, event.id)
             .offset(offset)
             .limit(limit)
         )
-        if at_from is not None:
-            query = query.where(event.at >= at_from)
-        if at_before is not None:
-            query = query.where(event.at < at_before)
-        if after is not None:
-            # As a pair, so that the index finds the place.
-            moment = literal(after[0], event.at.type)
-            query = query.where(tuple_(event.at, event.id) > tuple_(moment, literal(after[1])))
         with self._database.read() as connection:
             return [Complaint(**row) for row in connection.execute(query).mappings()]

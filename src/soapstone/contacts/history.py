@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_no_hidden_list
 from soapstone.store.database import Database
+from soapstone.store.ranges import within
 from soapstone.store.tables import contact_events, contacts, deliveries, memberships, messages, sends
 
 
@@ -51,7 +52,7 @@ class History:
         query = select(member.contact_id, member.list_id, member.added_at).where(
             member.list_id.in_(list_ids), member.state == "subscribed"
         )
-        return self._gathered(_ranged(query, member.added_at, at_from, at_before))
+        return self._gathered(query.where(*within(member.added_at, at_from, at_before)))
 
     def changes(self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None) -> list[Arrival]:
         """Return subscribers of these lists whose fields or profile changed within the range, by contact (mm-85)."""
@@ -71,8 +72,8 @@ class History:
             .where(on_lists)
             .group_by(member.contact_id, member.list_id)
         )
-        one = self._gathered(_ranged(records, contacts.c.updated_at, at_from, at_before))
-        other = self._gathered(_ranged(profiles, event.at, at_from, at_before))
+        one = self._gathered(records.where(*within(contacts.c.updated_at, at_from, at_before)))
+        other = self._gathered(profiles.where(*within(event.at, at_from, at_before)))
         return together(one, other)
 
     def mailings(self, account_id: int, contact_id: int, *, login: Login | None = None) -> list[Mailing]:
@@ -123,11 +124,3 @@ def together(*several: list[Arrival]) -> list[Arrival]:
         ids = tuple(sorted({*known.list_ids, *each.list_ids}))
         found[each.contact_id] = Arrival(contact_id=each.contact_id, at=max(known.at, each.at), list_ids=ids)
     return [found[number] for number in sorted(found)]
-
-
-def _ranged(query: Any, column: Any, at_from: datetime | None, at_before: datetime | None) -> Any:
-    if at_from is not None:
-        query = query.where(column >= at_from)
-    if at_before is not None:
-        query = query.where(column < at_before)
-    return query

@@ -7,20 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import (
-    ColumnElement,
-    RowMapping,
-    Select,
-    case,
-    exists,
-    literal,
-    or_,
-    select,
-    tuple_,
-)
+from sqlalchemy import ColumnElement, RowMapping, Select, case, exists, or_, select
 
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
 from soapstone.store.database import Database
+from soapstone.store.ranges import behind, within
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, opt_outs, suppressions
 
 
@@ -83,13 +74,10 @@ class Members:
     ) -> list[Member]:
         """Return members by contact, ascending, after `after`; filter by `state` and the range of joining."""
         member = memberships.c
-        query = _members(list_id).order_by(member.contact_id).offset(offset).limit(limit)
+        query = _members(list_id).where(*within(member.added_at, added_from, added_before))
+        query = query.order_by(member.contact_id).offset(offset).limit(limit)
         if state is not None:
             query = query.where(member.state == state)
-        if added_from is not None:
-            query = query.where(member.added_at >= added_from)
-        if added_before is not None:
-            query = query.where(member.added_at < added_before)
         if after is not None:
             query = query.where(member.contact_id > after)
         with self._database.read() as connection:
@@ -139,18 +127,12 @@ class Members:
             )
             .join(contacts, contacts.c.id == member.contact_id)
             .where(member.list_id == list_id, member.removed_at.is_not(None), member.state == "unsubscribed")
+            .where(*within(member.removed_at, removed_from, removed_before))
+            .where(*behind(member.removed_at, member.contact_id, after))
             .order_by(member.removed_at, member.contact_id)
             .offset(offset)
             .limit(limit)
         )
-        if removed_from is not None:
-            query = query.where(member.removed_at >= removed_from)
-        if removed_before is not None:
-            query = query.where(member.removed_at < removed_before)
-        if after is not None:
-            # As a pair, so that the index finds the place: an import removes many at one instant.
-            moment = literal(after[0], member.removed_at.type)
-            query = query.where(tuple_(member.removed_at, member.contact_id) > tuple_(moment, literal(after[1])))
         with self._database.read() as connection:
             return [Removed(**row) for row in connection.execute(query).mappings()]
 

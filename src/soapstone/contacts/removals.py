@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import and_, func, select
 
 from soapstone.store.database import Database
+from soapstone.store.ranges import within
 from soapstone.store.tables import contact_events, contacts, memberships
 from soapstone.vocabulary.contacts import ContactEventKind
 
@@ -71,11 +72,8 @@ class Removals:
             event.kind == ContactEventKind.UNSUBSCRIBED,
             event.account_id == account_id,
             event.list_id.in_(list_ids),
+            *within(event.at, removed_from, removed_before),
         )
-        if removed_from is not None:
-            first = first.where(event.at >= removed_from)
-        if removed_before is not None:
-            first = first.where(event.at < removed_before)
         query = (
             select(
                 func.coalesce(member.number, 0).label("number"),

@@ -15,6 +15,7 @@ from soapstone.accounts.visibility import of_granted_list, of_visible_person
 from soapstone.addresses import address_pattern
 from soapstone.contacts.contacts import Contact, complete
 from soapstone.store.database import Database
+from soapstone.store.ranges import within
 from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
 
 # Columns that an example can search.
@@ -150,11 +151,7 @@ class Search:
         for channel, wanted in example.shut.items():
             query = query.where(_shut(channel) if wanted else ~_shut(channel))
         since = func.coalesce(contacts.c.suppressed_at, _suppressed_at)
-        if example.suppressed_from is not None:
-            query = query.where(since >= example.suppressed_from)
-        if example.suppressed_before is not None:
-            query = query.where(since < example.suppressed_before)
-        return query
+        return query.where(*within(since, example.suppressed_from, example.suppressed_before))
 
     def _matches(self, account: Account, name: str, text: str) -> ColumnElement[bool]:
         if name == "email":

@@ -13,6 +13,7 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
 from soapstone.contacts.changes import Cause, Change, Changes
 from soapstone.store.database import Database
+from soapstone.store.ranges import within
 from soapstone.store.tables import contact_events, contacts, list_categories, lists, message_categories, messages
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
@@ -149,11 +150,8 @@ def _wanted(account_id: int, kind: str, filters: Filters, login: Login | None) -
         event.part_of.is_(None),
         *of_visible_person(login, event.contact_id),
         *of_no_hidden_list(login, event.list_id),
+        *within(event.at, filters.at_from, filters.at_before),
     ]
-    if filters.at_from is not None:
-        wanted.append(event.at >= filters.at_from)
-    if filters.at_before is not None:
-        wanted.append(event.at < filters.at_before)
     numbers = ("list_id", "message_id", "list_category_id")
     return wanted + [event[name] == getattr(filters, name) for name in numbers if getattr(filters, name)]
 

@@ -7,12 +7,13 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, insert, select, text, update
 
 from soapstone.clock import now
 from soapstone.jobs import leases, wakeups
 from soapstone.jobs.job import Job, JobEvent, log_end
 from soapstone.store.database import Database
+from soapstone.store.ranges import within
 from soapstone.store.tables import job_events, jobs, workers
 from soapstone.store.timestamps import EPOCH, Instant
 from soapstone.vocabulary.jobs import ENDED
@@ -127,17 +128,9 @@ class Jobs:
         limit: int = 100,
     ) -> list[Job]:
         """Return jobs by number, newest first unless `ascending`; empty filters mean all."""
-        query = select(jobs)
+        query = _filtered(list_id, kinds, submitted_from, submitted_before)
         if account_id is not None:
             query = query.where(jobs.c.account_id == account_id)
-        if kinds:
-            query = query.where(jobs.c.kind.in_(kinds))
-        if list_id is not None:
-            query = query.where(jobs.c.list_id == list_id)
-        if submitted_from is not None:
-            query = query.where(jobs.c.submitted_at >= submitted_from)
-        if submitted_before is not None:
-            query = query.where(jobs.c.submitted_at < submitted_before)
         query = query.order_by(jobs.c.id if ascending else jobs.c.id.desc()).offset(offset).limit(limit)
         with self._database.read() as connection:
             return [Job.of(row) for row in connection.execute(query).mappings()]
@@ -155,17 +148,10 @@ class Jobs:
         submitted_before: datetime | None = None,
     ) -> list[Job]:
         """Return jobs of an account above a number, ascending; None or empty filters mean all."""
-        query = select(jobs).where(jobs.c.account_id == account_id, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
-        if list_id is not None:
-            query = query.where(jobs.c.list_id == list_id)
-        if kinds:
-            query = query.where(jobs.c.kind.in_(kinds))
+        query = _filtered(list_id, kinds, submitted_from, submitted_before)
+        query = query.where(jobs.c.account_id == account_id, jobs.c.id > after).order_by(jobs.c.id).limit(limit)
         if state is not None:
             query = query.where(jobs.c.state == state)
-        if submitted_from is not None:
-            query = query.where(jobs.c.submitted_at >= submitted_from)
-        if submitted_before is not None:
-            query = query.where(jobs.c.submitted_at < submitted_before)
         with self._database.read() as connection:
             return [Job.of(row) for row in connection.execute(query).mappings()]
 
@@ -310,6 +296,16 @@ class Jobs:
             )
             if self._database.kind == "postgresql":
                 connection.execute(update(workers).values(beat_at=EPOCH))
+
+
+def _filtered(
+    list_id: int | None, kinds: Sequence[str], submitted_from: datetime | None, submitted_before: datetime | None
+) -> Select[Any]:
+    """Return the query for jobs; None and no kinds filter nothing."""
+    query = select(jobs).where(*within(jobs.c.submitted_at, submitted_from, submitted_before))
+    if kinds:
+        query = query.where(jobs.c.kind.in_(kinds))
+    return query if list_id is None else query.where(jobs.c.list_id == list_id)
 
 
 def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row[int, str, int]]:
