@@ -97,8 +97,7 @@ class JobPages:
         return RedirectResponse(f"/jobs/{job.id}", 303)
 
     def _job(self, request: Request, identity: Identity) -> Job:
-        number = record_number(request.path_params["job_id"])
-        job = None if number is None else VisibleJobs(self._product, identity).get(number)
+        job = VisibleJobs(self._product, identity).get(record_number(request.path_params["job_id"]) or 0)
         if job is None:
             raise HTTPException(404)
         return job

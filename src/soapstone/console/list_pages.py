@@ -28,10 +28,8 @@ class ListPages:
 
     def page(self, request: Request, identity: Identity) -> Response:
         """Return one list: settings, profile attributes, last messages and jobs, members."""
-        list_id = record_number(request.path_params["list_id"])
-        found = None
-        if list_id is not None:
-            found = self._product.lists.get(identity.account.id, list_id, identity.login)
+        list_id = record_number(request.path_params["list_id"]) or 0
+        found = self._product.lists.get(identity.account.id, list_id, identity.login)
         if found is None:
             raise HTTPException(404)
         jobs = VisibleJobs(self._product, identity).page(0, JOBS_SHOWN, list_id=found.id)

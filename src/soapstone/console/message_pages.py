@@ -42,8 +42,7 @@ class MessagePages:
         return self._renderer.page(request, "sent_message_live.html", identity, headers=headers, **values)
 
     def _values(self, request: Request, identity: Identity) -> dict[str, Any]:
-        number = record_number(request.path_params["message_id"])
-        message = None if number is None else visible_message(self._product, identity, number)
+        message = visible_message(self._product, identity, record_number(request.path_params["message_id"]) or 0)
         if message is None:
             raise HTTPException(404)
         account, login, figures = identity.account, identity.login, self._product.message_figures

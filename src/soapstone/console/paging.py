@@ -17,22 +17,18 @@ MOST_DIGITS = 18
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """Some rows of a table. `number` counts from 1; `parameter` is the query parameter that picks the page."""
+    """Some rows of a table. `number` counts from 1."""
 
     rows: Sequence[Row]
     number: int
     more: bool
-    parameter: str = "page"
 
 
-def page_of(
-    request: Request, fetch: Callable[[int, int], Sequence[Row]], size: int, parameter: str = "page"
-) -> Page[Row]:
+def page_of(request: Request, fetch: Callable[[int, int], Sequence[Row]], size: int) -> Page[Row]:
     """Return the page that the request asks for; `fetch` takes an offset and a limit."""
-    text = request.query_params.get(parameter, "")
-    number = min(max(record_number(text) or 1, 1), MOST_PAGES)
+    number = min(max(record_number(request.query_params.get("page", "")) or 1, 1), MOST_PAGES)
     rows = fetch((number - 1) * size, size + 1)
-    return Page(rows[:size], number, len(rows) > size, parameter)
+    return Page(rows[:size], number, len(rows) > size)
 
 
 def record_number(text: str) -> int | None:
