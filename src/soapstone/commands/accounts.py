@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,9 +10,8 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import RIGHTS, Account
-from soapstone.commands.common import console, on_account, on_records, printable, stop, text_of
+from soapstone.commands.common import console, field_values, list_of, on_account, on_records, printable, stop, text_of
 from soapstone.commands.json_output import Json, print_all
-from soapstone.contacts.fields import field_column
 from soapstone.product import Product
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 from soapstone.vocabulary.tracking import TrackingMode
@@ -79,8 +77,7 @@ def login(
 ) -> None:
     """Add a login to an account."""
     for list_id in lists or ():
-        if product.lists.get(owner.id, list_id) is None:
-            stop(f"There is no list {list_id} in account {owner.name}.")
+        list_of(product, owner, list_id)
     product.accounts.add_login(
         owner,
         name,
@@ -115,7 +112,8 @@ def change(
     values: dict[str, Any] = {"unsubscribe_type": unsubscribe_type, "identifier": identifier, "time_zone": time_zone}
     values["tracking"] = tracking
     if labels:
-        values["field_labels"] = {**owner.field_labels, **_labels(labels)}
+        new = {name: label.strip() for name, label in field_values(labels, "LABEL").items()}
+        values["field_labels"] = {**owner.field_labels, **new}
     given = {name: value for name, value in values.items() if value is not None}
     changed = product.accounts.change(owner, **given)
     console.print(
@@ -180,8 +178,7 @@ def permit(
 ) -> None:
     """Change a login's permissions. Revocations take effect at once."""
     for list_id in lists or ():
-        if product.lists.get(owner.id, list_id) is None:
-            stop(f"There is no list {list_id} in account {owner.name}.")
+        list_of(product, owner, list_id)
     if not product.accounts.permit(
         owner,
         login,
@@ -283,17 +280,6 @@ def addresses(
 def _change(product: Product, owner: Account, login: str, *, disabled: bool) -> None:
     if not product.accounts.permit(owner, login, disabled=disabled):
         stop(f"There is no login {login} in account {owner.name}.")
-
-
-def _labels(given: Sequence[str]) -> dict[str, str]:
-    labels = {}
-    for text in given:
-        name, equals, label = text.partition("=")
-        column = field_column(name)
-        if not equals or column is None:
-            stop(f"{text} is not FIELD=LABEL with a field of contacts.")
-        labels[column] = label.strip()
-    return labels
 
 
 def password_of(file: Path | None, *, new: bool = True) -> str:

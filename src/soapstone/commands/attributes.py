@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, console, list_of, on_account, stop
+from soapstone.commands.common import ChosenNumber, ListId, console, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
 from soapstone.lists.profiles import AttributeDraft
 from soapstone.product import Product
@@ -16,8 +16,6 @@ from soapstone.store.numbers import LARGEST_CHOSEN
 from soapstone.vocabulary.attributes import AttributeKind
 
 app = typer.Typer(no_args_is_help=True, help="Profile attributes of lists.")
-
-ListId = Annotated[int, typer.Option("--list", help="The list.")]
 
 
 @app.command()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, console, list_of, on_account, stop
+from soapstone.commands.common import ChosenNumber, ListId, console, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns of lists.")
-
-ListId = Annotated[int, typer.Option("--list", help="The list.")]
 
 
 @app.command()

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, console, on_account, stop
+from soapstone.commands.common import ChosenNumber, ListId, console, on_account, stop
 from soapstone.commands.json_output import Json, print_all
 from soapstone.lists.categories import Categories
 from soapstone.product import Product
@@ -47,7 +47,7 @@ def list_(product: Product, owner: Account, messages: OfMessages = False, as_jso
 def put(
     product: Product,
     owner: Account,
-    list_id: Annotated[int, typer.Option("--list", help="The list.")],
+    list_id: ListId,
     category: Annotated[int, typer.Argument(help="The category; 0 for none.")],
 ) -> None:
     """Put a list into a category."""

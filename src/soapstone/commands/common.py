@@ -22,6 +22,7 @@ from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.addresses import is_address
 from soapstone.commands.restore import prepare
+from soapstone.contacts.fields import field_column
 from soapstone.errors import SoapstoneError
 from soapstone.lists.lists import ContactList
 from soapstone.product import Product
@@ -64,6 +65,7 @@ P = ParamSpec("P")
 NAME_FOLDER = "Name another folder with --data or SOAPSTONE_DATA_DIR."
 
 
+ListId = Annotated[int, typer.Option("--list", help="The list.")]
 ChosenNumber = Annotated[
     int | None,
     typer.Option(
@@ -265,6 +267,27 @@ def text_of(file: str) -> str:
         stop(f"Cannot read {file}: {trouble.strerror}.")
     except UnicodeDecodeError:
         stop(f"Cannot read {file}: it is not text in UTF-8.")
+
+
+def field_values(given: Iterable[str], what: str) -> dict[str, str]:
+    """Return what is given as FIELD=VALUE, by the column of the contact's field. `what` is the word for the value."""
+    values = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        column = field_column(name)
+        if not equals or column is None:
+            stop(f"{text} is not FIELD={what} with a field of contacts.")
+        values[column] = value
+    return values
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a new file that only this user can read. End the command if that fails."""
+    try:
+        with private.create(path) as file:
+            file.write(content)
+    except OSError as trouble:
+        stop(f"Cannot write {path}: {trouble.strerror}.")
 
 
 def account_of(product: Product, name: str | None) -> Account:

@@ -10,10 +10,9 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE, AuditAction
-from soapstone.commands.common import console, on_account, stop
+from soapstone.commands.common import console, on_account, stop, write_file
 from soapstone.errors import ConflictError, NotFoundError
 from soapstone.product import Product
-from soapstone.store import private
 
 app = typer.Typer(no_args_is_help=True, help="Export and delete a person's data.")
 
@@ -41,11 +40,7 @@ def export(
     if output is None:
         typer.echo(text, nl=False)
         return
-    try:
-        with private.create(output) as file:
-            file.write(text.encode("utf-8", "replace"))
-    except OSError as trouble:
-        stop(f"Cannot write {output}: {trouble.strerror}.")
+    write_file(output, text.encode("utf-8", "replace"))
 
 
 @app.command()

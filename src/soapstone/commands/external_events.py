@@ -8,13 +8,11 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, console, list_of, on_account, stop
+from soapstone.commands.common import ChosenNumber, ListId, console, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="External events of lists.")
-
-ListId = Annotated[int, typer.Option("--list", help="The list.")]
 
 
 @app.command()

@@ -13,7 +13,7 @@ import typer
 from soapstone.accounts.account import Account
 from soapstone.commands import html_table
 from soapstone.commands.column_questions import ask
-from soapstone.commands.common import console, on_account, stop
+from soapstone.commands.common import console, list_of, on_account, stop
 from soapstone.commands.inline_worker import work_off
 from soapstone.errors import InvalidError
 from soapstone.imports import excel_xml
@@ -110,11 +110,7 @@ def import_(
         stop("--make-attributes needs a list and excludes --remove.")
     action = _action(members_only=members_only, remove=remove, clear=clear)
     given = _Form(delimiter.replace(r"\t", "\t"), qualifier, "" if encoding == "auto" else encoding, skip)
-    found = None
-    if list_id is not None:
-        found = product.lists.get(owner.id, list_id)
-        if found is None:
-            stop(f"There is no list {list_id} in account {owner.name}.")
+    found = None if list_id is None else list_of(product, owner, list_id)
     upload = product.blobs.new()
     names: list[str] = []
     try:

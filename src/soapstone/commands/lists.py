@@ -111,8 +111,8 @@ def suppress(
 ) -> None:
     """Suppress or ban an address: nothing is sent to it."""
     address = address_of(address)
-    if list_id and product.lists.get(owner.id, list_id) is None:
-        stop(f"There is no list {list_id} in account {owner.name}.")
+    if list_id:
+        list_of(product, owner, list_id)
     kind = "banned" if ban else "suppressed"
     product.suppressions.add(owner.id, address, kind=kind, list_id=list_id)
     console.print(f"{address} is {kind}.")

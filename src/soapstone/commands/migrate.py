@@ -25,6 +25,7 @@ from soapstone.commands.common import (
     stop,
 )
 from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.progress import INTERRUPTED
 from soapstone.commands.step_display import step_display
 from soapstone.errors import InvalidError
 from soapstone.migration.journal import FOLDER, Journal
@@ -38,7 +39,6 @@ app = typer.Typer()
 
 # Makes a migration of product, account, source, journal, display and time zone.
 Start = Callable[[Product, Account, Source, Journal, Display, ZoneInfo], Move]
-INTERRUPTED = 130
 HOURS = frozenset({str(hour) for hour in range(25)} | {f"{hour:02}" for hour in range(10)})
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, console, on_account, stop
+from soapstone.commands.common import ChosenNumber, console, field_values, on_account, stop
 from soapstone.commands.json_output import Json, print_all
-from soapstone.contacts.fields import field_column
 from soapstone.contacts.search import Example
 from soapstone.product import Product
 
@@ -31,7 +29,7 @@ def find(
 ) -> None:
     """Show the contacts that match all conditions."""
     table = Table("Contact", "E-mail", "Custom id", "First name", "Last name")
-    found = product.search.page(owner, Example(values=_values(criteria)), limit=limit)
+    found = product.search.page(owner, Example(values=field_values(criteria, "VALUE")), limit=limit)
     if as_json:
         from soapstone.api.contacts import ContactOut
 
@@ -47,7 +45,7 @@ def find(
 @on_account
 def save(product: Product, owner: Account, name: str, criteria: Criteria, number: ChosenNumber = None) -> None:
     """Save a search."""
-    saved = product.saved_searches.add(owner.id, name, _values(criteria), number=number)
+    saved = product.saved_searches.add(owner.id, name, field_values(criteria, "VALUE"), number=number)
     console.print(f"Search {saved.id} ({saved.name}) is saved.")
 
 
@@ -74,14 +72,3 @@ def delete(product: Product, owner: Account, name: str) -> None:
     if not product.saved_searches.delete(owner.id, name):
         stop(f"There is no search {name}.")
     console.print(f"Search {name} was deleted.")
-
-
-def _values(criteria: Sequence[str]) -> dict[str, str]:
-    values = {}
-    for text in criteria:
-        name, equals, value = text.partition("=")
-        column = field_column(name)
-        if not equals or column is None:
-            stop(f"{text} is not FIELD=VALUE with a field of contacts.")
-        values[column] = value
-    return values

@@ -11,12 +11,11 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import account_of, console, on_account, on_records, stop, write_bytes
+from soapstone.commands.common import account_of, console, on_account, on_records, stop, write_bytes, write_file
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.labels import MAIL_FIGURES
 from soapstone.product import Product
 from soapstone.sending.reports import SendRecord
-from soapstone.store import private
 from soapstone.tracking.event_feed import FeedEvent
 from soapstone.tracking.message_figures import LinkRecord
 from soapstone.vocabulary.tracking import IncomingKind, IncomingOutcome, MailEventKind
@@ -201,12 +200,8 @@ def content(
         stop(f"Nothing is kept of a mail {number}.")
     if output is None:
         write_bytes([found])
-        return
-    try:
-        with private.create(output) as file:
-            file.write(found)
-    except OSError as trouble:
-        stop(f"Cannot write {output}: {trouble.strerror}.")
+    else:
+        write_file(output, found)
 
 
 def _feed(

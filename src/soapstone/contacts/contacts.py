@@ -194,19 +194,15 @@ class Contacts:
                     change.log("unsubscribed", contact_id, list_id, cause=cause)
             for list_id in sorted(set(joined) - set(left)):
                 change.opt_in(contact_id, OptOutKind.LIST, list_id)
-                state = "unsubscribed" if change.opted_out(contact_id, list_id) else "subscribed"
-                if state == "subscribed":
+                state = MembershipState.SUBSCRIBED
+                if change.opted_out(contact_id, list_id):
+                    state = MembershipState.UNSUBSCRIBED
+                else:
                     change.let_others_in(contact_id, list_id)
                 if change.membership(list_id, contact_id) is None:
-                    change.join(
-                        list_id,
-                        contact_id,
-                        state=MembershipState.UNSUBSCRIBED
-                        if state == MembershipState.UNSUBSCRIBED
-                        else MembershipState.SUBSCRIBED,
-                    )
+                    change.join(list_id, contact_id, state=state)
                 elif state == "subscribed":
-                    change.move(list_id, contact_id, MembershipState.SUBSCRIBED)
+                    change.move(list_id, contact_id, state)
             return True
 
     def lists_of(self, account_id: int, contact_id: int) -> list[int]:

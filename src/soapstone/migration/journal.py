@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -226,21 +226,17 @@ class Journal:
         """The sentences for the report."""
         return list(self._remarks)
 
-    def _writing(self) -> Any:
-        return _Transaction(self._file)
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._file.execute("ROLLBACK")
+            raise
+        self._file.execute("COMMIT")
 
     def export(self) -> list[tuple[str, int, int]]:
         """Return the whole map: kind, theirs, ours."""
         with closing(self._file.execute("SELECT kind, theirs, ours FROM number ORDER BY kind, theirs")) as rows:
             return list(rows)
-
-
-class _Transaction:
-    def __init__(self, file: sqlite3.Connection) -> None:
-        self._file = file
-
-    def __enter__(self) -> None:
-        self._file.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._file.execute("COMMIT" if kind is None else "ROLLBACK")
