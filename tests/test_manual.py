@@ -51,7 +51,7 @@ from soapstone.tracking.mail_parts import LARGEST_MAIL
 from soapstone.tracking.recipient_reports import MOST_RECIPIENTS
 from soapstone.tracking.relays import MOST_REPORTS
 from soapstone.vocabulary.rows import REJECTED, TAKEN
-from soapstone.wire import large_calls, reader
+from soapstone.wire import frames, large_calls, reader
 from soapstone.xmlhttp import request as xml_request
 from soapstone.xmlhttp.refusal import ANSWERS
 
@@ -401,8 +401,8 @@ BOUNDS: dict[str, tuple[str, ...]] = {
         f"{MANY}; of more than {mib(LARGE)}, {ONE}.",
         f"up to {large_calls.PATIENCE:.0f} seconds",
     ),
-    "nesting of XML": (f"{reader.MAX_DEPTH} levels in SOAP, {xml_request.DEPTH} in XML over HTTP",),
-    "attributes of an element in SOAP": (str(reader.MAX_ATTRIBUTES),),
+    "nesting of XML": (f"{frames.MAX_DEPTH} levels in SOAP, {xml_request.DEPTH} in XML over HTTP",),
+    "attributes of an element in SOAP": (str(frames.MAX_ATTRIBUTES),),
     "different names of elements and attributes in a request": (f"{reader.MAX_NAMES:,}", f"{xml_request.NAMES:,}"),
     "one piece of markup: a tag, a comment, an instruction": (kib(reader.MAX_STALL), kib(xml_request.TOKEN_SIZE)),
     "request line and headers": (kib(connection.MAX_HEAD),),

@@ -13,9 +13,9 @@ from soapstone.wire.answer_rows import AnswerRows, quick
 from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import VERSIONS
 from soapstone.wire.faults import MalformedXml, ValueFault
-from soapstone.wire.frames import Attributes, Frame, Place, Source, SpooledContent, StructFrame
+from soapstone.wire.frames import MAX_DEPTH, Attributes, Frame, FrameStack, Place, Source, SpooledContent, StructFrame
 from soapstone.wire.plan import SEPARATOR, MemberPlan, Plans
-from soapstone.wire.reader import MAX_ATTRIBUTES, MAX_DEPTH, MAX_NAMES, PIECE
+from soapstone.wire.reader import MAX_NAMES, PIECE
 from soapstone.wire.types import Struct
 from soapstone.wire.values import ValueRefused
 
@@ -33,7 +33,7 @@ class AnswerFault(Exception):
     """The service answered with a SOAP fault; the message is its text."""
 
 
-class AnswerReader:
+class AnswerReader(FrameStack):
     """One answer. `feed` it pieces, then `finish`."""
 
     def __init__(self, contract: Contract, operation: Operation) -> None:
@@ -46,10 +46,8 @@ class AnswerReader:
         self.answer: Struct | None = None
         self.fault: list[str] = []
         self.is_fault = False
-        self._skip = 0
-        self._depth = 0
+        super().__init__(_RootFrame(self))
         self._names: dict[str, str] = {}
-        self._frame: Frame = _RootFrame(self)
         self._text_of: MemberPlan | None = None
         self._texts: list[str] = []
         parser = expat.ParserCreate(None, SEPARATOR, intern=self._names)
@@ -147,52 +145,35 @@ class AnswerReader:
     # --- parser events -----------------------------------------------------------------------------------------------
 
     def _start(self, name: str, attributes: Attributes) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
-            raise MalformedXml("the markup is nested too deeply or has too many attributes")
-        if self._skip:
-            self._skip += 1
-            return
-        frame = self._frame
         if self._text_of is not None:
             raise MalformedXml("an element stands where a text is expected")
-        if not attributes and type(frame) is StructFrame:
+        frame = self._frame
+        if not (attributes or self._skip) and type(frame) is StructFrame and self._depth < MAX_DEPTH:
             # Nearly all elements are such: values of a row. A frame for each would take twice the time.
             member = frame.plan.members.get(name)
             plain = member is not None and member.convert is not None and not member.flat
             if plain and member is not None and member.name not in frame.values:
+                self._depth += 1
                 self._text_of = member
                 self._texts.clear()
                 return
-        child = frame.child(self, name, attributes)
-        if child is None:
-            self._skip = 1
-        else:
-            child.parent = frame
-            self._frame = child
+        super()._start(name, attributes)
 
     def _end(self, name: str) -> None:
+        member, frame = self._text_of, self._frame
+        if member is None:
+            super()._end(name)
+            return
         self._depth -= 1
-        if self._skip:
-            self._skip -= 1
-            return
-        frame = self._frame
-        member = self._text_of
-        if member is not None:
-            self._text_of = None
-            assert isinstance(frame, StructFrame)  # noqa: S101  the only one that is read so
-            frame.values[member.name] = self._value(member, "".join(self._texts))
-            return
-        self._frame = frame.parent
-        frame.done(self)
+        self._text_of = None
+        assert isinstance(frame, StructFrame)  # noqa: S101  the only one that is read so
+        frame.values[member.name] = self._value(member, "".join(self._texts))
 
     def _text(self, data: str) -> None:
-        if self._skip:
-            return
         if self._text_of is not None:
             self._texts.append(data)
         else:
-            self._frame.text(self, data)
+            super()._text(data)
 
     def _value(self, member: MemberPlan, text: str) -> Any:
         assert member.convert is not None  # noqa: S101  asked for before

@@ -20,6 +20,10 @@ ELEMENT_COST = 100
 """Bytes that a kept element counts against the limit of kept data, besides its text."""
 
 
+MAX_DEPTH = 100
+MAX_ATTRIBUTES = 64
+
+
 class Source(Protocol):
     """The interface of the reader for frames."""
 
@@ -61,6 +65,44 @@ class Frame:
 
     def done(self, reader: Source) -> None:
         """End the element."""
+
+
+class FrameStack(Source):
+    """The frames of the open elements. A parser's events open and close them; depth and attributes are bounded."""
+
+    def __init__(self, root: Frame) -> None:
+        self._frame = root
+        # Open elements, and those among them that lie in one that no frame wants.
+        self._depth = 0
+        self._skip = 0
+
+    def _start(self, name: str, attributes: Attributes) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
+            raise MalformedXml("the markup is nested too deeply or has too many attributes")
+        if self._skip:
+            self._skip += 1
+            return
+        frame = self._frame
+        child = frame.child(self, name, attributes)
+        if child is None:
+            self._skip = 1
+        else:
+            child.parent = frame
+            self._frame = child
+
+    def _end(self, name: str) -> None:
+        self._depth -= 1
+        if self._skip:
+            self._skip -= 1
+            return
+        frame = self._frame
+        self._frame = frame.parent
+        frame.done(self)
+
+    def _text(self, data: str) -> None:
+        if not self._skip:
+            self._frame.text(self, data)
 
 
 class TextFrame(Frame):

@@ -12,7 +12,7 @@ from xml.parsers import expat
 from soapstone.wire.contract import Operation
 from soapstone.wire.envelope import SOAP_11, VERSIONS, SoapVersion
 from soapstone.wire.faults import MalformedXml, MustUnderstandFault, ReadFault, VersionMismatchFault, unroutable
-from soapstone.wire.frames import Attributes, Frame, Place, Source, SpooledContent, StructFrame
+from soapstone.wire.frames import Attributes, Frame, FrameStack, Place, Source, SpooledContent, StructFrame
 from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import SEPARATOR, Plans
 from soapstone.wire.schema import struct_type
@@ -32,8 +32,6 @@ MAX_STALL = 256 * 1024
 
 A guard, not an exact limit: where between one and three times this size a token is refused depends on the pieces.
 """
-MAX_DEPTH = 100
-MAX_ATTRIBUTES = 64
 MAX_NAMES = 10_000
 """Different names of elements and attributes, and different prefixes: the parser remembers every one."""
 
@@ -55,7 +53,7 @@ class UnsupportedMedia(Exception):
     """A SOAP 1.1 envelope under the media type of 1.2 (asmx-11)."""
 
 
-class Reader:
+class Reader(FrameStack):
     """One request. `feed` it pieces, then `finish`; both raise Fault, MalformedXml or UnsupportedMedia.
 
     `operation`, `version` and `header` are set as soon as they are read; `ready` says that the operation is known
@@ -76,9 +74,7 @@ class Reader:
         self.kept = 0
         self._early: int | None = 0
         self._unspooled = 0
-        self._frame: Frame = _RootFrame(self)
-        self._skip = 0
-        self._depth = 0
+        super().__init__(_RootFrame(self))
         self._start_of_body = b""
         self._held = bytearray()
         self._parser: expat.XMLParserType | None = None
@@ -244,36 +240,6 @@ class Reader:
         content = SpooledContent(place)
         self.spools.append(content)
         return content
-
-    # --- parser events -------------------------------------------------------------------------------------------
-
-    def _start(self, name: str, attributes: Attributes) -> None:
-        self._depth += 1
-        if self._depth > MAX_DEPTH or len(attributes) > MAX_ATTRIBUTES:
-            raise MalformedXml("the markup is nested too deeply or has too many attributes")
-        if self._skip:
-            self._skip += 1
-            return
-        frame = self._frame
-        child = frame.child(self, name, attributes)
-        if child is None:
-            self._skip = 1
-        else:
-            child.parent = frame
-            self._frame = child
-
-    def _end(self, name: str) -> None:
-        self._depth -= 1
-        if self._skip:
-            self._skip -= 1
-            return
-        frame = self._frame
-        self._frame = frame.parent
-        frame.done(self)
-
-    def _text(self, data: str) -> None:
-        if not self._skip:
-            self._frame.text(self, data)
 
     def _aside(self, *_: str) -> None:
         """Take a comment or a processing instruction."""
