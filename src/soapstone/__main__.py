@@ -12,6 +12,7 @@ def take_bounce() -> None:
 
     Also if a module is missing or damaged, the arguments are wrong, or a signal ends the process.
     """
+    # EX_TEMPFAIL of sysexits.h, after which every mail server tries again.
     code = try_again = 75
     try:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE, signal.SIGXCPU, signal.SIGALRM):

@@ -191,7 +191,6 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database, identifie
         transfer.join(made.id, [Place(each, MembershipState.SUBSCRIBED) for each in numbers])
         transfer.states(made.id, numbers)
         transfer.set_profiles(made.id, {number: {}})
-        transfer.return_to(made.id, numbers)
         transfer.depart([Departure(contact_id=number, kind=ContactEventKind.COMPLAINED, at=now(), by="Bob")])
     look_up_recipients(database, account, made.id, numbers)
     event.remove(database.engine, "before_cursor_execute", note)

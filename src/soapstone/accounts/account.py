@@ -310,7 +310,7 @@ class Accounts:
                 connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first() is not None
             )
 
-    def set_password(self, name: str, password: str, *, by: Actor = COMMAND_LINE) -> bool:
+    def set_password(self, name: str, password: str) -> bool:
         """Change a login's password, end its sessions and revoke its tokens; False for an unknown login."""
         hashed = hash_password(password)
         with self._database.write() as connection:
@@ -323,7 +323,7 @@ class Accounts:
                 return False
             connection.execute(delete(sessions).where(sessions.c.login_id == row.id))
             connection.execute(delete(api_tokens).where(api_tokens.c.login_id == row.id))
-            record(connection, row.account_id, by, AuditAction.RIGHTS, f"login {name} has a new password")
+            record(connection, row.account_id, COMMAND_LINE, AuditAction.RIGHTS, f"login {name} has a new password")
             return True
 
     def allow_addresses(self, account: Account, networks: Sequence[str], *, by: Actor = COMMAND_LINE) -> None:

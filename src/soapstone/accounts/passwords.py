@@ -22,6 +22,8 @@ from soapstone.errors import InvalidError
 
 LONGEST_PASSWORD = 1000
 """Characters. No login has a longer password."""
+REMEMBERED = 1024
+"""Verified pairs of a password and its hash in the cache, those used last."""
 
 # 19 MiB and two passes, OWASP's recommendation: with the library's 64 MiB a few logons at once outgrow the server.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -67,9 +69,8 @@ class PasswordCheck:
     The digest covers the stored hash, so a changed password is a pair that was never verified.
     """
 
-    def __init__(self, size: int = 1024) -> None:
+    def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
-        self._size = size
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._lock = Lock()
 
@@ -94,7 +95,7 @@ class PasswordCheck:
             return False
         with self._lock:
             self._known[self.digest(stored, password)] = None
-            if len(self._known) > self._size:
+            if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         return True
 

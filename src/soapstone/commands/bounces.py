@@ -16,10 +16,8 @@ from soapstone.commands.common import on_records
 from soapstone.product import Product
 from soapstone.tracking.mail_parts import LARGEST_MAIL
 
-# sysexits.h: EX_TEMPFAIL, after which every mail server tries again.
 app = typer.Typer()
 
-TRY_AGAIN = 75
 # The recipient by mail server: Postfix local; Postfix local, Exim and OpenSMTPD.
 _VARIABLES = ("ORIGINAL_RECIPIENT", "RECIPIENT")
 _BLOCK = 64 << 10

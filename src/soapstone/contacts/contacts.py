@@ -132,7 +132,6 @@ class Contacts:
         contact_id: int,
         fields: Mapping[str, Any],
         *,
-        by: str = "API",
         login: Login | None = None,
     ) -> bool:
         """Replace all fields of a contact; omitted fields are cleared (mm-74, mm-75). False for an unknown contact.
@@ -140,7 +139,7 @@ class Contacts:
         Raises NoIdentifierError, InvalidError or RecipientExistsError.
         """
         values = {**dict.fromkeys(FIELDS, ""), "text_only": False, **_values(fields)}
-        return self.change(account, contact_id, values, by=by, login=login)
+        return self.change(account, contact_id, values, login=login)
 
     def change(
         self,
@@ -172,7 +171,6 @@ class Contacts:
         left: Collection[int],
         *,
         cause: Cause,
-        by: str = "API",
         login: Login | None = None,
     ) -> bool:
         """Put a contact onto lists and take it off others (mm-80, mm-81). False, without a change, if the contact or a
@@ -181,7 +179,7 @@ class Contacts:
         A contact that left a list comes back to it; one that unsubscribed from everything, or from the list's category,
         stays unsubscribed.
         """
-        with self._changes.begin(account, by=by) as change:
+        with self._changes.begin(account) as change:
             if change.contact(contact_id) is None or not _is_visible(change, contact_id, login):
                 return False
             try:

@@ -115,7 +115,7 @@ class Subscriptions:
                 return None
             return _person(connection, contact_list, contact_id)
 
-    def find_number(self, account: Account, contact_list: ContactList, contact_id: int) -> Person | None:
+    def find_number(self, contact_list: ContactList, contact_id: int) -> Person | None:
         """Return the subscribed contact with this number (lk-62)."""
         with self._database.read() as connection:
             return _person(connection, contact_list, contact_id)

@@ -71,16 +71,16 @@ class Suppressions:
             erased = erased_among(connection, account_id, [address_key(address)])
             return [Suppression(email=key, kind="suppressed", created_at=since) for key, since in erased.items()]
 
-    def remove(self, account_id: int, address: str, *, kind: str | None = None, list_id: int = WHOLE_ACCOUNT) -> bool:
-        """Remove suppressions of an address, of one kind or both; False if there were none.
+    def remove(self, account_id: int, address: str, *, kind: str | None = None) -> bool:
+        """Remove suppressions of an address in the whole account, of one kind or both; False if there were none.
 
         The suppression of a deleted contact's address is of kind "suppressed", for the whole account.
         """
-        here = {"account_id": account_id, "list_id": list_id, "email_key": address_key(address)}
+        here = {"account_id": account_id, "list_id": WHOLE_ACCOUNT, "email_key": address_key(address)}
         query = delete(suppressions).filter_by(**here | ({} if kind is None else {"kind": kind}))
         with self._database.write() as connection:
             found = connection.execute(query).rowcount > 0
-            if list_id == WHOLE_ACCOUNT and kind in (None, "suppressed"):
+            if kind in (None, "suppressed"):
                 found |= forget(connection, account_id, address)
             return found
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, delete, func, literal_column, null, select, update
+from sqlalchemy import ColumnElement, Connection, func, literal_column, null, select, update
 
 from soapstone.accounts.account import Account
 from soapstone.addresses import address_keys, invalid
@@ -387,12 +387,6 @@ class Transfer:
             left = {"state": "unsubscribed", "removed_at": at, "removed_by": departure.by}
             self.connection.execute(update(memberships).where(one).values(**left))
             self._count(list_id, 0, -int(state == "subscribed"))
-
-    def return_to(self, list_id: int, contact_ids: Collection[int]) -> None:
-        """Forget that these people left a list, which they are on over there."""
-        for some in _batches(list(contact_ids)):
-            gone = self._among(opt_outs.c.contact_id, some) & (opt_outs.c.kind == OptOutKind.LIST)
-            self.connection.execute(delete(opt_outs).where(gone, opt_outs.c.target_id == list_id))
 
     def suppress(self, since: Mapping[str, datetime | None], kind: str = "suppressed") -> Stored:
         """Suppress, or ban, addresses in the whole account: comparable form → since when."""

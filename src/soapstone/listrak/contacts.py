@@ -100,7 +100,7 @@ def get_contact_by_email_key(call: Call, request: GetContactByEmailKey) -> GetCo
     found, person = call.find_list(request.ListID), None
     contact_id = call.product.contact_tokens.read(request.EmailKey or "")
     if found is not None and contact_id is not None:
-        person = call.product.subscriptions().find_number(call.account, found, contact_id)
+        person = call.product.subscriptions().find_number(found, contact_id)
     return GetContactByEmailKeyResponse(WSContact=_wire(found, person))
 
 

@@ -79,7 +79,7 @@ class Scratch:
 
 
 @contextmanager
-def scratch(folder: Path, settings: Settings, *, slots: int = 2) -> Iterator[Scratch]:
+def scratch(folder: Path, settings: Settings) -> Iterator[Scratch]:
     """Yield the server of a scratch account, whose records stay in the folder. It sends no mail, and takes none.
 
     Raises FolderTaken.
@@ -93,7 +93,7 @@ def scratch(folder: Path, settings: Settings, *, slots: int = 2) -> Iterator[Scr
         bounce_listen="",
         admin_login="",
         metrics_token="",
-        # Nobody reads the mails of sends that were played.
+        # The mails of played sends have no reader.
         result_retention_days=1,
     )
     private.make_folder(folder)
@@ -113,7 +113,7 @@ def scratch(folder: Path, settings: Settings, *, slots: int = 2) -> Iterator[Scr
             product.accounts.add_login(account, LOGIN, password)
         else:
             product.accounts.set_password(LOGIN, password)
-        worker = Worker(database, product.blobs, runners(product), slots=slots, maintenance=maintenance(product))
+        worker = Worker(database, product.blobs, runners(product), slots=2, maintenance=maintenance(product))
         app = opened.enter_context(closing(Application(product, lazy=True, repeatable=())))
         opened.enter_context(working(worker))
         opened.enter_context(recorder(product).running())

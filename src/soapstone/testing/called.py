@@ -58,14 +58,14 @@ class Called:
     of SOAP. `broken` says why the answer was broken off on purpose, `fault` is the number of the applied fault.
     """
 
-    def __init__(self, interface: Interface, operation: str = "", reader: Reader | None = None) -> None:
+    def __init__(self, interface: Interface, operation: str = "") -> None:
         self.interface = interface
         self.operation = operation
         self.declared: Operation | None = None
         self.version: SoapVersion = SOAP_11
         self.broken = ""
         self.fault: int | None = None
-        self._reader = reader
+        self._reader: Reader | None = None
         self._unzip: Any = None
 
     @classmethod
