@@ -36,7 +36,7 @@ BUCKET_SECONDS = 1.0
 
 
 class Failing(Protocol):
-    """Whoever knows how this server's own worker is."""
+    """Reports how this server's own worker is."""
 
     @property
     def fails(self) -> bool:

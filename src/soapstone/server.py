@@ -145,7 +145,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"].startswith(TRACKED):
-            # A campaign brings many of them at once, and nobody asks for the id of such a request.
+            # A campaign brings many of them at once, and the id of such a request serves no purpose.
             await self._tracking(
                 scope, receive, send if self._metrics is None else self._answering(send, "tracking", "")
             )

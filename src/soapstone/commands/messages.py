@@ -247,7 +247,7 @@ def warn_about(product: Product, message: Message) -> None:
 
 
 def merge_values(given: Sequence[str]) -> dict[str, str]:
-    """NAME=VALUE, each of them."""
+    """Return what is given as NAME=VALUE, by name."""
     values = {}
     for text in given:
         name, equals, value = text.partition("=")

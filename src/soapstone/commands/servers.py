@@ -153,7 +153,7 @@ def _web_process(settings: Settings, host: str, process: str, *, demo: bool) -> 
 
 
 def _tell_ready(pipe: int) -> None:
-    # Nobody reads it any more when the server ends.
+    # The pipe has no reader any more when the server ends.
     with suppress(OSError):
         os.write(pipe, b".")
 
@@ -270,7 +270,7 @@ def _serve(
 
 
 def _call(settings: Settings, *more: str) -> tuple[list[str], dict[str, str]]:
-    """Arguments and environment of a process with these settings; a password in a URL stays out of the arguments."""
+    """Return arguments and environment of a process with these settings; passwords stay out of the arguments."""
     arguments = ["--data", str(settings.data_dir), *more]
     # The process checks all settings as well: it has to see the same ones.
     variables = ("database_url", "blob_url", "public_url", "smtp_url", "tls_cert", "tls_key")

@@ -86,7 +86,7 @@ def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
         Route("/{rest:path}", page(nothing)),
     ]
     handlers: dict[Any, Any] = dict.fromkeys((HTTPException, RecordsUnavailable, Exception), problem)
-    # Nobody is there to read the answer, and it is no fault of the server.
+    # The client has gone, which is no fault of the server.
     handlers[ClientDisconnect] = lambda request, error: Response(status_code=400)
     app = Starlette(routes=routes, exception_handlers=handlers)
     settings = product.settings

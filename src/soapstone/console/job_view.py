@@ -168,7 +168,7 @@ def _of_send(view: JobView) -> JobView:
 
 
 def _share(job: Job, share: float) -> int:
-    """Finished steps and the share of the step under way, in percent; 100 is for what is completed."""
+    """Return finished steps and the share of the step under way, in percent; 100 only for a completed job."""
     if job.state == "completed":
         return 100
     return min(99, int(100 * (job.step + min(share, 1.0)) / job.steps))

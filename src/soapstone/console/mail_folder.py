@@ -114,7 +114,7 @@ class MailFolder:
         )
 
     def _by_job(self) -> dict[int, list[tuple[int, str]]]:
-        """Delivery number and file name of each mail, newest first, by the number of its job."""
+        """Return delivery number and file name of each mail, newest first, by job; read lately."""
         with self._lock:
             begun = time.monotonic()
             if begun >= self._fresh_until:

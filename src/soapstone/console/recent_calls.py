@@ -18,8 +18,8 @@ ACCOUNTS_KEPT = 1000
 class RecentCalls:
     """Keeps calls in memory. An account sees those that its own logins made; no other account can push them out.
 
-    A call without a known login is in the log alone: a refused logon too, whatever name it gave. Anyone can send
-    these, and would write on the page of an account by it.
+    A call without a known login is in the log alone, even a refused logon that names one: anyone can send such calls,
+    and they must not show on the page of an account.
     """
 
     def __init__(self) -> None:

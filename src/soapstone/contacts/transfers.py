@@ -55,7 +55,7 @@ _EVENT_CAUSES = ("message_category_id", "list_category_id")
 
 class Told(NamedTuple):
     """A person. `values` are columns of the contact; a column that is not named stays as it is, and so does a custom id
-    that is None. `unsubscribed_at` counts for who is not unsubscribed from everything yet."""
+    that is None. `unsubscribed_at` counts only for a contact that is not yet unsubscribed from everything."""
 
     email: str = ""
     custom_id: str | None = None
@@ -78,8 +78,8 @@ class Place(NamedTuple):
 class Departure:
     """An unsubscribe or a complaint, with what it concerns; without list and categories it concerns everything.
 
-    `stands` says that the person has not come back since. `list_ids` are further lists that it ended: nobody may tell
-    which ones a category has.
+    `stands` says that the person has not come back since. `list_ids` are further lists that it ended: the
+    service may not say which lists a category has.
     """
 
     contact_id: int

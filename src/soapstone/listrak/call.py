@@ -73,7 +73,7 @@ class Call:
         return found
 
     def wall_clock(self, moment: datetime.datetime | None) -> datetime.datetime:
-        """Wall-clock time of the account without zone, whole seconds (lk-21, lk-23); year 1 for none (lk-26)."""
+        """Return the account's wall-clock time without zone, whole seconds (lk-21, lk-23); year 1 for None (lk-26)."""
         if moment is None:
             return NO_DATE
         return moment.astimezone(self.account.zone).replace(tzinfo=None, microsecond=0)

@@ -64,19 +64,19 @@ def report_range_list_contact_removal(call: Call, request: ReportRangeListContac
 
 
 def report_list_contact_hygiene(call: Call, request: ReportListContactHygiene) -> Struct:
-    """Corrected addresses: none, for nothing here corrects any (lk-114)."""
+    """Return the corrected addresses: none, as this server corrects none (lk-114)."""
     if call.find_list(request.ListID) is None:
         return call.refused(request, not_found("List", request.ListID))
     return answer(request, [])
 
 
 def report_range_list_contact_hygiene(call: Call, request: ReportRangeListContactHygiene) -> list[WSContactHygieneInfo]:
-    """Corrected addresses within the range: none (lk-114)."""
+    """Return the addresses corrected within the range: none (lk-114)."""
     return []
 
 
 def report_admin_contact_feedback_loop(call: Call, request: ReportAdminContactFeedbackLoop) -> Struct:
-    """Complaints of all lists of the caller within the range (lk-34, lk-112)."""
+    """Return the complaints on all lists of the caller within the range (lk-34, lk-112)."""
     lists = [each.id for each in call.product.lists.all(call.account.id, call.login)]
     start, end = call.range_start(request.StartDate), call.range_end(request.EndDate)
     found = call.product.page_marks.get(

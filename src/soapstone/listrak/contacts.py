@@ -189,7 +189,7 @@ def _asked(call: Call, contact: WSContact | None) -> tuple[WSContact, ContactLis
 
 
 def _values(contact: WSContact) -> Mapping[int, str]:
-    """Attribute number → value as it was given; of several for one attribute the last counts."""
+    """Return attribute number → value as given; of several for one attribute the last counts."""
     given: Sequence[WSProfileAttributeValue | None] = contact.ContactProfileAttribute
     return {each.AttributeID: each.Value or "" for each in given if each is not None}
 

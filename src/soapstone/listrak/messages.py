@@ -31,7 +31,7 @@ from soapstone.vocabulary.messages import MessageKind
 # The most numbers that one call may name (lk-103).
 MOST_NUMBERS = 2_500
 
-# Whom a send was for → the kind of delivery; everything else went to a list.
+# Purpose of a send → the kind of delivery; all others went to a list.
 DELIVERY_TYPES = {
     "test": MessageDeliveryType.Test,
     "review": MessageDeliveryType.Review,
@@ -140,7 +140,7 @@ def name_of(message: Message) -> str:
 
 
 def _may_see(call: Call, list_id: int | None) -> bool:
-    """Figures of a list's messages stay when the list is deleted (lk-44), for who may see all lists."""
+    """Return whether the login sees figures of a list; those of a deleted one stay, for all lists (lk-44)."""
     return call.product.lists.sees(call.login, call.account.id, list_id)
 
 

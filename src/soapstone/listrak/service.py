@@ -93,7 +93,7 @@ class ListrakService:
         return f"[InternalError] {RecordsUnavailable.sentence if known else 'The server met an internal error.'}"
 
     def caller_name(self, context: Call) -> str:
-        """Account and login, for the list of calls."""
+        """Return account and login, for the list of calls."""
         return f"{context.account.name}/{context.login.name}"
 
     def account_id(self, context: Call) -> int:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 Result = SendTransactionalMessageToContactResult
 
-# A receipt goes to whoever it is for, whatever the address is on the list: only blocked ones get none.
+# A receipt goes to an address in any state on the list, unless it is blocked.
 ANYBODY = ("unsubscribed", "waiting")
 
 # Tags of a template that stand for a link of this server, and those that bring in a text from elsewhere.

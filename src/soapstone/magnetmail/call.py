@@ -42,7 +42,7 @@ class Call:
 
     @property
     def sight(self) -> int | None:
-        """What sets pages of this login apart from those of others: its number when it sees only granted lists."""
+        """The part of page keys that tells logins apart: the login's number if it sees only granted lists."""
         return self.login.id if is_restricted(self.login) else None
 
     @property
@@ -55,9 +55,9 @@ class Call:
         return self.product.lists.get(self.account.id, group_id or 0, self.login)
 
     def for_account(self, user_id: str | None) -> Call:
-        """Return the same call for the account that the request names; Fault when the session may not use it.
+        """Return the same call for the account that the request names. Raises Fault if the session may not use it.
 
-        Lists are granted in the login's own account, so who sees only those has no business in its children.
+        Lists are granted in the login's own account, so a login that sees only granted lists sees no child account.
         """
         name = (user_id or "").strip()
         if not name or name.upper() == self.account.name:
@@ -94,12 +94,12 @@ class Call:
         return instant_of(given, datetime.UTC if utc else self.account.zone, later=later)
 
     def local(self, moment: datetime.datetime | None) -> datetime.datetime | None:
-        """Wall-clock time of the account, whole seconds, no zone (mm-30)."""
+        """Return the account's wall-clock time, whole seconds, no zone (mm-30)."""
         return None if moment is None else moment.astimezone(self.account.zone).replace(tzinfo=None, microsecond=0)
 
     @staticmethod
     def utc(moment: datetime.datetime | None) -> datetime.datetime | None:
-        """UTC, whole seconds (mm-30)."""
+        """Return the time in UTC, whole seconds (mm-30)."""
         return None if moment is None else moment.astimezone(datetime.UTC).replace(microsecond=0)
 
 

@@ -20,9 +20,9 @@ from soapstone.wire.faults import Fault
 
 
 def upload_list_initial_queue(call: Call, request: UploadListInitialQueue) -> UploadInitialJob:
-    """Take an upload in, whether it can work or not; the answer is the job as sent, with its number (mm-62, mm-64).
+    """Queue an upload, valid or not; return the job as it was sent, with its number (mm-62, mm-64).
 
-    The account is the one that the job names (mm-16). Fault when there is no job at all (mm-27).
+    The account is the one that the job names (mm-16). Raises Fault for a request without a job (mm-27).
     """
     job = request.Job
     if job is None:

@@ -110,7 +110,7 @@ def _page(call: Call, example: Example, page: int, size: int) -> Sequence[Person
 
 
 def _example(call: Call, criteria: RecipientSearchCriteria) -> Example | None:
-    """Return the example; None for one that nobody can match."""
+    """Return the example; None for one that no contact can match."""
     number = number_in(criteria.id)
     if number is None and (criteria.id or "").strip():
         return None

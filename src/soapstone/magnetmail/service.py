@@ -111,7 +111,7 @@ class MagnetMailService:
         return f"[InternalError] {RecordsUnavailable.sentence if known else 'The server met an internal error.'}"
 
     def caller_name(self, context: Call | OpenCall) -> str:
-        """Account and login, for the list of calls."""
+        """Return account and login, for the list of calls."""
         if isinstance(context, OpenCall):
             return context.caller_name
         return f"{context.account.name}/{context.identity.login.name}"

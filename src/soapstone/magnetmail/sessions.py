@@ -65,7 +65,7 @@ def get_error_details(product: Product, request: getErrorDetails, caller: Caller
 
 
 def admit(product: Product, header: mmAuthHeader | None, peer: str | None) -> Call:
-    """Return the call behind a session header; Fault for an unknown session (mm-14) or a foreign account (mm-15).
+    """Return the call behind a session header. Raises Fault for an unknown session (mm-14), a foreign account (mm-15).
 
     A session whose login has lost the API right, or may not come from this address, is unknown (mm-13).
     """

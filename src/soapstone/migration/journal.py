@@ -200,7 +200,7 @@ class Journal:
     def leave_out_recorded(self, of_nobody: Callable[[], Iterable[int]]) -> None:
         """Unstage the events that earlier runs have recorded, once in a run.
 
-        `of_nobody` returns the deliveries of deleted people. They count as one delivery, since nobody knows which of
+        `of_nobody` returns the deliveries of deleted people. They count as one delivery, since it is unknown which of
         them an address belonged to.
         """
         if self.position(_LEFT_OUT) is None and self.recorded():

@@ -72,7 +72,7 @@ class ListrakMove(ListrakSent):
         self.profiles_of = profiles_of
 
     def removals(self) -> None:
-        """Store who left the lists, with the dates, before anybody else."""
+        """Store the contacts that left the lists, with the dates, before all others."""
         self.display.step("removals", None)
         for theirs, found in self._each_list("removals"):
             step = f"pages of removals of list {theirs}"
@@ -152,7 +152,7 @@ class ListrakMove(ListrakSent):
             self.display.advance(len(rows))
 
     def import_history(self) -> None:
-        """Store the imports with their counters, and suppress whom they found suppressed or banned."""
+        """Store the imports with their counters, and the suppressed and banned addresses in their rows."""
         self.display.step("import history", None)
         for theirs, found in self._each_list("import_history"):
             step = f"pages of imports of list {theirs}"

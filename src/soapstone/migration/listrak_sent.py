@@ -105,7 +105,7 @@ class ListrakSent(ListrakLists, SentMails):
             dated = [(email, moment) for email, moment in left if moment]
             self.product.past_sends.blame(self.account, send.message_id, found.id, dated)
         here = self.product.removals.counts(self.account.id, found.id, [send.message_id]).get(send.message_id, 0)
-        # Those of whom nothing else is told any more.
+        # The service counts deleted contacts, and tells nothing else of them.
         figures["erased_departures"] = max(told.RemoveCount - here, 0)
         self.end_message(name, whole, {send.job_id: figures})
 

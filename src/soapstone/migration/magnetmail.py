@@ -83,7 +83,7 @@ class MagnetMailMove(MagnetMailSent):
         return self.ahead(read())
 
     def suppressed(self) -> None:
-        """Store for whom channels are shut."""
+        """Store the contacts with shut channels."""
         self.display.step("suppressed people", None)
 
         def fetch(start: datetime, end: datetime) -> list[t.RecipientExtended]:
@@ -107,7 +107,7 @@ class MagnetMailMove(MagnetMailSent):
             self.display.advance(len(rows))
 
     def unsubscribed(self) -> None:
-        """Store who unsubscribed, before anybody else."""
+        """Store the unsubscribed contacts, before all others."""
         self.display.step("unsubscribed people", None)
 
         def fetch(start: datetime, end: datetime) -> list[t.recp_unsubscribe]:
@@ -249,7 +249,7 @@ class MagnetMailMove(MagnetMailSent):
         """Store the members of the groups, those among them who unsubscribed as such."""
         counts = {each.group_id: self.ask(op.getGroupRecipientsCount, groupId=each.group_id) for each in self._groups}
         self.display.step("members", sum(counts.values()))
-        # Who has confirmed on a group has come to it by now.
+        # All who confirmed are members by now.
         waiting = set(self.journal.numbers(UNCONFIRMED).values())
         for told, ours in self._each_group():
             step = f"pages of members of group {told.group_id}"
@@ -262,7 +262,7 @@ class MagnetMailMove(MagnetMailSent):
                 known = self._known([int(row.RecipientId or 0) for row in rows])
                 with self.product.transfers.begin(self.account) as transfer:
                     there = transfer.states(ours, list(known.values()))
-                # Whom no date was told of, the group may have without being theirs any more.
+                # The page also names people who have left the group: those without a date are asked for their groups.
                 fresh = {contact_id: theirs for theirs, contact_id in known.items() if contact_id not in there}
                 left = {each for each, theirs in fresh.items() if told.group_id not in self._groups_of(theirs)}
                 states = dict.fromkeys(left, MembershipState.UNSUBSCRIBED)

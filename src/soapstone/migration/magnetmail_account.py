@@ -47,7 +47,7 @@ class Session:
             try:
                 return source.call(request)
             except RefusedError:
-                # Nobody knows how the service says that a session has ended.
+                # How the service says that a session has ended is unknown, so any refusal may mean that.
                 self._header = None
         answer = source.call(op.Authenticate(username=self._login, password=self._password))
         if answer is None or not answer.authenticated:

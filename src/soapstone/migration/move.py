@@ -30,7 +30,7 @@ CHECKPOINT = 20
 class Move(ABC):
     """One migration: a source, the account that it fills, and the journal of both."""
 
-    # Names of the steps in their order; the method of a step has its name. Whoever must get no mail comes first.
+    # Names of the steps in their order; the method of a step has its name. Contacts that must get no mail come first.
     STEPS: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -107,8 +107,10 @@ class Move(ABC):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def compare(self, what: str, count: str, theirs: int, list_id: int) -> None:
-        """Remark that a list has another number of people here: people may have come or left meanwhile, on either side,
-        and nobody leaves a list here because the other service no longer names them."""
+        """Remark that a list has another number of people here: people may have come or left meanwhile, on either side.
+
+        A missing name over there removes no contact from a list here.
+        """
         found = self.product.lists.get(self.account.id, list_id)
         if found is not None and (ours := getattr(found, count)) != theirs:
             self.journal.remark(f"{what} has {theirs:,} {count} over there, and {ours:,} here.")

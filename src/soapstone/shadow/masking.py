@@ -123,7 +123,7 @@ class Mask:
     def _word(self, match: re.Match[str]) -> str:
         if "@" not in match[0]:
             return match[0]
-        # Whoever writes it in another way means the same one.
+        # Another spelling means the same one.
         return f"{self._hashed('m', match[0].lower().strip('.'))}@{MASKED_DOMAIN}"
 
 

@@ -58,7 +58,7 @@ GRACE = 2
 class TestServer:
     """A test server that runs, and the ASGI app of its web server: `base` is its URL, without a slash at the end.
 
-    `product` are the rooms on its records; a reset opens them anew, so nobody keeps them.
+    `product` are the services on its records. A reset opens them anew, so do not keep them.
     """
 
     # Not a class of tests.
@@ -82,13 +82,13 @@ class TestServer:
 
     @property
     def product(self) -> Product:
-        """The rooms on the records of now."""
+        """The services on the present records."""
         return self._product
 
     @cached_property
     def mails(self) -> WrittenMails:
         """The mails that it wrote."""
-        # It loads the rooms that send.
+        # It loads the modules that send.
         from soapstone.testing.mails import WrittenMails
 
         return WrittenMails(lambda: self.product)
@@ -151,7 +151,7 @@ class TestServer:
             self._bring_back(self._seed)
             self._clear()
 
-        # Nobody waits any more for a job that is held.
+        # Polls no longer wait for a held job.
         self.transitions.clear()
         await self._at_rest(restore)
 

@@ -1,7 +1,7 @@
-"""Transitions: when the jobs of a test server begin and end, so that what a client sees while it waits is known before.
+"""Transitions: when the jobs of a test server begin and end, so that a test decides what a waiting client sees.
 
-A job that a transition is for is seen in no other state than the transition says: whoever asks about it is answered
-once the worker has brought it there. Other jobs go on by themselves.
+A client sees a job with a transition in no other state than the transition says: a poll is answered once the worker has
+brought the job there. Other jobs go on by themselves.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from soapstone.store.tables import jobs
 
 log = logging.getLogger(__name__)
 
-# Seconds that somebody who asks about a job waits at most for the worker to bring it where it is to be.
+# Most seconds that a poll waits for the worker to bring the job into its state.
 LONGEST_WAIT = 10.0
 # Seconds between two looks of a thread that waits for a job, and of a job that waits for its end.
 LOOK = 0.005
@@ -114,7 +114,7 @@ class _Course:
         if not self.begins and _is_seen(self.transition.start, self.polls):
             self.begin()
             self.polls = 1
-            # Where the end comes at once, nobody sees the job run.
+            # With an end at once, no poll sees the job run.
             self.ends = self.transition.end == "at_once"
         if self.begins and not self.ends:
             self.ends = _is_seen(self.transition.end, self.polls)

@@ -96,12 +96,12 @@ class VersionMismatchFault(ClientFault):
 
 
 def unknown_action(action: str) -> ClientFault:
-    """SOAP 1.1 with a SOAPAction that no operation has."""
+    """Return the fault for SOAP 1.1 with a SOAPAction that no operation has."""
     return ClientFault(f"Server did not recognize the value of HTTP Header SOAPAction: {action}.")
 
 
 def unroutable(action: str | None) -> ClientFault:
-    """Neither an action nor the body element names an operation."""
+    """Return the fault for a call in which neither action nor body element names an operation."""
     if action:
         return ClientFault(f"Unable to handle request. The action '{action}' was not recognized.")
     return ClientFault("Unable to handle request without a valid action parameter. Please supply a valid soap action.")

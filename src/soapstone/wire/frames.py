@@ -28,7 +28,7 @@ class Source(Protocol):
     """The interface of the reader for frames."""
 
     def position(self) -> tuple[int, int]:
-        """Line and column in the raw request, counted from 1 (asmx-22)."""
+        """Return line and column in the raw request, counted from 1 (asmx-22)."""
         ...
 
     def keep(self, size: int) -> None:

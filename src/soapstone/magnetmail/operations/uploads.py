@@ -57,7 +57,7 @@ class uploadListQueue(Struct):
     MM_42: String
 
     def mapping(self) -> dict[int, str]:
-        """Column of the file (from 0) → field name, for the MM members that name one (mm-44)."""
+        """Return column of the file (from 0) → field name, for the MM members that name one (mm-44)."""
         names = ((n, (getattr(self, f"MM_{n + 1}") or "").strip()) for n in range(42))
         return {n: name for n, name in names if name}
 

@@ -175,7 +175,7 @@ class MailBuilder:
         )
 
     def page(self, row: Row[Any]) -> tuple[str, str | None, str]:
-        """Subject, HTML and text of the mail of one of these recipients, to be read in a browser.
+        """Return subject, HTML and text of the mail of one of these recipients, to be read in a browser.
 
         Raises MergedTooLarge.
         """

@@ -158,7 +158,7 @@ def envelope(address: str) -> str:
 
 
 def header_text(text: str) -> str:
-    """Text as it may stand in a header: on one line, without control characters."""
+    """Return the text as a header may hold it: on one line, without control characters."""
     return _CONTROL.sub(" ", text).strip()
 
 

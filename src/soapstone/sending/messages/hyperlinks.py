@@ -86,7 +86,7 @@ def _kind(reader: MarkedText, marked: str, links: Links | None) -> Kind | None:
 
 
 def _anchors(reader: HtmlReader) -> Iterator[tuple[str, str]]:
-    """Address and text of each link; a link has several addresses when conditions of the template choose one."""
+    """Yield address and text of each link; a link has several addresses if the template chooses one of them."""
     # State of the open link; links do not nest.
     addresses: list[str] | None = None
     text: list[str] = []
