@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 
+from soapstone.contacts.members import Removed
+from soapstone.contacts.removals import Removal
 from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
 from soapstone.listrak.operations import (
     ReportAdminContactFeedbackLoop,
@@ -137,25 +139,27 @@ def _subscribed(
 
 
 def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Moment) -> list[WSContactRemovalInfo]:
-    rows: Sequence[WSContactRemovalInfo] = [
-        WSContactRemovalInfo(
-            ContactID=str(row.number),
-            EmailAddress=row.email,
-            AdditionDate=call.wall_clock(row.added_at),
-            RemovalDate=call.wall_clock(row.removed_at),
-            RemovalMethod=row.removed_by,
-        )
-        for row in call.product.page_marks.get(
-            ("removed", found.id, start, end),
-            page,
-            PAGE_ROWS,
-            lambda after, offset, limit: call.product.members.removed(
-                found.id, removed_from=start, removed_before=end, after=after, offset=offset, limit=limit
-            ),
-            lambda row: (row.removed_at, row.contact_id),
-        )
-    ]
-    return list(rows)
+    rows = call.product.page_marks.get(
+        ("removed", found.id, start, end),
+        page,
+        PAGE_ROWS,
+        lambda after, offset, limit: call.product.members.removed(
+            found.id, removed_from=start, removed_before=end, after=after, offset=offset, limit=limit
+        ),
+        lambda row: (row.removed_at, row.contact_id),
+    )
+    return [removal_row(call, row) for row in rows]
+
+
+def removal_row(call: Call, found: Removed | Removal) -> WSContactRemovalInfo:
+    """Return the row of a contact that left a list."""
+    return WSContactRemovalInfo(
+        ContactID=str(found.number),
+        EmailAddress=found.email,
+        AdditionDate=call.wall_clock(found.added_at),
+        RemovalDate=call.wall_clock(found.removed_at),
+        RemovalMethod=found.removed_by,
+    )
 
 
 HANDLERS: Handlers = {

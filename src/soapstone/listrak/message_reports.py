@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from soapstone.listrak.call import PAGE_ROWS, Call, Handlers
+from soapstone.listrak.contact_reports import removal_row
 from soapstone.listrak.sent_message import SentMessage, clicks, events, offset, plain, within
 from soapstone.listrak.types import (
     WSContactBounce,
@@ -108,13 +109,7 @@ def _activities(call: Call, message: SentMessage, page: int, period: Period) -> 
 def _removals(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactRemovalInfo]:
     """Return who left because of a message (lk-110, lk-112)."""
     return [
-        WSContactRemovalInfo(
-            ContactID=str(each.number),
-            EmailAddress=each.email,
-            AdditionDate=call.wall_clock(each.added_at),
-            RemovalDate=call.wall_clock(each.removed_at),
-            RemovalMethod=each.removed_by,
-        )
+        removal_row(call, each)
         for each in call.product.removals.page(
             call.account.id,
             message.id,
