@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from soapstone.clock import now
-from soapstone.contacts.fields import FIELDS
+from soapstone.contacts import fields
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.imports.surplus import Surplus, surplus_of
 from soapstone.jobs.run import Run
 from soapstone.lists.lists import ContactList
+from soapstone.magnetmail.recipient import FIELD_NAMES
 from soapstone.vocabulary.jobs import JobKind
 
 NAMED = {"MM_1": "Email", "MM_2": "First_Name"}
@@ -193,12 +194,29 @@ def test_refusals(desk: Any, operation: str) -> None:
 
 def test_all_fields(desk: Any) -> None:
     """mm-42, mm-43: every field in a slot of its own, 42 of them."""
-    values = {name: f"{name} of Ann" for name in FIELDS} | {"Email": ANN}
-    slots = {f"MM_{slot}": name for slot, name in enumerate(FIELDS, 1)}
+    values = {name: f"{name} of Ann" for name in FIELD_NAMES.values()} | {"Email": ANN}
+    slots = {f"MM_{slot}": name for slot, name in enumerate(values, 1)}
     assert list(slots)[-1] == "MM_42"
     status = desk.upload(",".join(values.values()) + "\n", **slots)
     assert figures(status) == (1, 1, 1, 0, 0)
-    assert desk.records() == [{FIELDS[name]: value for name, value in values.items()}]
+    assert desk.records() == [{column: values[name] for column, name in FIELD_NAMES.items()}]
+
+
+@pytest.mark.parametrize(
+    ("data", "members"),
+    [
+        (f"{ANN},x\n", {"MM_1": "Email", "MM_2": "Nickname"}),
+        (f"Email,Nickname\n{ANN},x\n", {"header_line": True}),
+    ],
+)
+def test_mm_43_a_field_that_the_contract_lacks_has_no_name(
+    desk: Any, monkeypatch: pytest.MonkeyPatch, data: str, members: dict[str, Any]
+) -> None:
+    """Contacts may get fields that are newer than the contract."""
+    monkeypatch.setitem(fields._BY_LOWER, "nickname", "nickname")
+    assert fields.field_column("Nickname") == "nickname"
+    answer = desk.queue(data, **members)
+    assert (answer.error, answer.msg) == (2, "There is no recipient field Nickname.")
 
 
 COLUMNS: list[tuple[str, dict[str, Any]]] = [

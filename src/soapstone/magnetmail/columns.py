@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from soapstone.contacts.fields import FIELDS, field_column
+from soapstone.contacts.fields import field_column
 from soapstone.errors import InvalidError
 from soapstone.imports.columns import Headings, heading_column
 from soapstone.imports.own_columns import added_columns
 from soapstone.imports.spec import ATTRIBUTE, Column, OptOut, opt_outs_of
 from soapstone.lists.lists import ContactList
 from soapstone.magnetmail.call import Call
+from soapstone.magnetmail.recipient import FIELD_NAMES
 from soapstone.product import ReceivedUpload
 
 # Text in a SOAP request is Unicode by the time it gets here (mm-64).
@@ -20,7 +21,6 @@ ENCODING: Final = "utf-8"
 
 # An enhanced field: a profile attribute of the group, by its number (mm-43).
 _ENHANCED = re.compile(r"EP_([1-9][0-9]{0,17})", re.ASCII | re.IGNORECASE)
-_NAMES = {column: name for name, column in FIELDS.items()}
 
 
 def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) -> tuple[Column, ...]:
@@ -34,7 +34,7 @@ def columns_of(call: Call, group: ContactList | None, names: Mapping[int, str]) 
         enhanced = frozenset(attribute.id for attribute in call.product.profiles.attributes(group.id))
     columns = []
     for index, name in names.items():
-        target = field_column(name)
+        target = _target(name)
         if found := _ENHANCED.fullmatch(name.strip()):
             target = f"{ATTRIBUTE}{found[1]}" if int(found[1]) in enhanced else None
         if target is None:
@@ -73,5 +73,11 @@ def heading_of(call: Call, group: ContactList | None, upload: ReceivedUpload) ->
 
 
 def _field_name(heading: str) -> str:
-    column = None if field_column(heading) else heading_column(heading)
-    return heading if column is None else _NAMES[column]
+    column = None if _target(heading) else heading_column(heading)
+    return heading if column is None else FIELD_NAMES.get(column, heading)
+
+
+def _target(name: str) -> str | None:
+    """Return the contact's column of a field of the contract; None for any other name."""
+    column = field_column(name)
+    return column if column in FIELD_NAMES else None

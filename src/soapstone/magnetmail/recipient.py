@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from soapstone.contacts.contacts import Contact as Person
-from soapstone.contacts.fields import CUSTOM_FIELDS
+from soapstone.contacts.fields import CUSTOM_FIELDS, FIELDS
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.types import Recipient
 
@@ -25,6 +25,8 @@ MEMBERS = {
     "company": "company",
     **{name: name for name in CUSTOM_FIELDS},
 }
+# Column of the contact → name in uploads and in getRecipientFields (mm-43). The contract has no name for other fields.
+FIELD_NAMES = {column: name for name, column in FIELDS.items() if column in MEMBERS}
 # Members of addRecipient and editRecipient → columns of the contact (mm-4).
 COLUMNS = {
     **{member: column for column, member in MEMBERS.items() if column not in ("custom_id", "address", "address2")},

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from soapstone.contacts.fields import FIELDS
 from soapstone.magnetmail.call import Call, Handlers
 from soapstone.magnetmail.operations import GetEnhancedPersonalizedFields, getRecipientFields, getUserDetails
+from soapstone.magnetmail.recipient import FIELD_NAMES
 from soapstone.magnetmail.types import ExtendedField, User, fieldDefn
 from soapstone.vocabulary.contacts import UnsubscribeType
 
@@ -55,7 +55,7 @@ def get_recipient_fields(call: Call, request: getRecipientFields) -> list[fieldD
     labels = call.account.field_labels
     return [
         fieldDefn(fieldNameText=labels.get(column) or name.replace("_", " "), fieldNamevalue=name)
-        for name, column in FIELDS.items()
+        for column, name in FIELD_NAMES.items()
     ]
 
 
