@@ -104,14 +104,14 @@ def test_generated_parts_are_those_of_the_program(name: str) -> None:
     assert [*reference().PARTS] == GENERATED
 
 
-@pytest.mark.parametrize(("contract", "number"), [("magnetmail", 55), ("listrak", 97)])
-def test_the_page_of_operations_names_all_of_them(contract: str, number: int) -> None:
-    facts = (ROOT / "tests" / "contracts" / f"{contract}.txt").read_text(encoding="utf-8")
-    names = re.findall(r"^operation (\w+)", facts, re.MULTILINE)
-    assert len(names) == number
+def test_the_page_of_operations_names_all_of_them() -> None:
+    facts = [
+        (ROOT / "tests" / "contracts" / f"{name}.txt").read_text(encoding="utf-8") for name in ("magnetmail", "listrak")
+    ]
+    names = [name for each in facts for name in re.findall(r"^operation (\w+)", each, re.MULTILINE)]
+    assert names
     rows = re.findall(r"^\| `(\w+)` \| (?:available|not available yet) \|", text("operations.md"), re.MULTILINE)
-    assert [name for name in rows if name in names] == names
-    assert len(rows) == 152
+    assert rows == names
 
 
 def test_variables_that_the_manual_names_are_settings() -> None:
