@@ -104,6 +104,11 @@ WORD = "Grüße €"
         ("text/xml; charset=utf-16", "utf-8", "utf-16-le"),
         ("text/xml; charset=utf-16BE", "", "utf-16-be"),
         ("text/xml", "utf-16", "utf-16"),
+        # As .NET's StringWriter declares what is sent as UTF-8.
+        ("text/xml", "utf-16", "utf-8"),
+        ("text/xml", "unicode", "utf-8"),
+        ("text/xml", "shift_jis", "utf-8"),
+        ("text/xml; charset=us-ascii", "utf-16", "utf-8"),
         ("text/xml; charset=gb18030", "", "gb18030"),
     ],
 )

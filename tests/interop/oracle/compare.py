@@ -47,7 +47,7 @@ DIFFERENCES = [
         "SOAP libraries write type names of their own; a name that is not known is ignored",
     ),
     Difference(
-        r"(charset no charset(, declared latin-1)?|charset (unknown|empty) charset)",
+        r"(charset no charset(, declared (latin-1|utf-16))?|charset (unknown|empty) charset)",
         "asmx-12: without a usable charset we follow the document instead of US-ASCII",
     ),
     Difference(

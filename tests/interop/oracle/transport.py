@@ -137,6 +137,7 @@ def _charsets(ground: Ground) -> Iterator[Request]:
         "no charset": ("", text.encode()),
         "no charset, ASCII": ("", text.replace("é", "e").encode()),
         "no charset, declared latin-1": ("", text.replace("utf-8", "iso-8859-1").encode("latin-1")),
+        "no charset, declared utf-16": ("", text.replace("utf-8", "utf-16").encode()),
         "no declaration": ("; charset=utf-8", plain.encode()),
         "utf-16 LE BOM": ("; charset=utf-16", text.replace("utf-8", "utf-16").encode("utf-16")),
         "utf-16 LE BOM, declared utf-8": ("; charset=utf-16", text.encode("utf-16")),
