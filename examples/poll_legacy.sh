@@ -25,14 +25,15 @@ echo "Process $process"
 
 tries=0
 while [ "$tries" -lt 120 ]; do
-    # The processes come newest first; this one is picked by its number.
-    row=$(curl -sS "$base/v31/IntegrationService.asmx" -H 'Content-Type: text/xml; charset=utf-8' \
-        -H "SOAPAction: \"${ns}GetLegacyProcessStatus\"" --data-binary @- <<EOF | sed 's/<WSLegacyProcessStatus>/\
-/g' | grep "<StatusID>$process</StatusID>"
+    answer=$(curl -sS "$base/v31/IntegrationService.asmx" -H 'Content-Type: text/xml; charset=utf-8' \
+        -H "SOAPAction: \"${ns}GetLegacyProcessStatus\"" --data-binary @- <<EOF
 <?xml version="1.0" encoding="utf-8"?>
 <soap:Envelope xmlns:soap="http://schemas.xmlsoap.org/soap/envelope/"><soap:Header><WSUser xmlns="$ns"><UserName>$login</UserName><Password>$password</Password></WSUser></soap:Header><soap:Body><GetLegacyProcessStatus xmlns="$ns"><ListID>$list</ListID></GetLegacyProcessStatus></soap:Body></soap:Envelope>
 EOF
     )
+    # The processes come newest first; this one is picked by its number.
+    row=$(echo "$answer" | sed 's/<WSLegacyProcessStatus>/\
+/g' | grep "<StatusID>$process</StatusID>") || { echo "The poll was refused: $answer" >&2; exit 1; }
     step=$(echo "$row" | member CurrentStep) most=$(echo "$row" | member MaxStep)
     done=$(echo "$row" | member ProcessCompleteTime)
     echo "$(echo "$row" | member ProcessType): step $step of $most"

@@ -16,22 +16,25 @@ EOF
 # member NAME: the text of the first element of that name in the answer.
 member() { sed -n "s/.*<$1>\([^<]*\)<\/$1>.*/\1/p" | head -n 1; }
 
-session=$(call Authenticate '' "<username>$login</username><password>$password</password>" | member sessionId)
-[ -n "$session" ] || { echo "The logon was refused." >&2; exit 1; }
+answer=$(call Authenticate '' "<username>$login</username><password>$password</password>")
+session=$(echo "$answer" | member sessionId)
+[ -n "$session" ] || { echo "The logon was refused: $answer" >&2; exit 1; }
 header="<mmAuthHeader xmlns=\"$ns\"><sessionId>$session</sessionId></mmAuthHeader>"
 
-job=$(call uploadListQueue "$header" "<groupid>$group</groupid><csvData>Email,First_Name
+answer=$(call uploadListQueue "$header" "<groupid>$group</groupid><csvData>Email,First_Name
 ann@example.org,Ann
 bob@example.org,Bob
 no address,Nobody
-</csvData><replace_group>false</replace_group><update_dups>true</update_dups><header_line>true</header_line><mapping_name>example</mapping_name><MM_1>Email</MM_1><MM_2>First_Name</MM_2>" | member jobid)
-[ -n "$job" ] || { echo "The upload was refused." >&2; exit 1; }
+</csvData><replace_group>false</replace_group><update_dups>true</update_dups><header_line>true</header_line><mapping_name>example</mapping_name><MM_1>Email</MM_1><MM_2>First_Name</MM_2>")
+job=$(echo "$answer" | member jobid)
+[ -n "$job" ] || { echo "The upload was refused: $answer" >&2; exit 1; }
 echo "Upload job $job"
 
 tries=0
 while [ "$tries" -lt 120 ]; do
     answer=$(call getUploadJobStatus "$header" "<jobid>$job</jobid>")
     status=$(echo "$answer" | member status)
+    [ -n "$status" ] || { echo "The poll was refused: $answer" >&2; exit 1; }
     echo "status $status: $(echo "$answer" | member total_records) rows, $(echo "$answer" | member good_records) good," \
         "$(echo "$answer" | member new_added) new, $(echo "$answer" | member old_updated) changed"
     # 2 completed, 3 failed, 4 cancelled.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import struct
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -359,6 +360,39 @@ def test_a_fault_that_no_call_could_meet_is_refused(client: Any, members: dict[s
     # What it proposes in place of a name is another one, of the interface that was named.
     assert members.get("operation") not in told_all.partition("Did you mean ")[2].rstrip("?").split(" or ")
     assert client.http.get("/_test/faults").json() == {"faults": []}
+
+
+def test_a_body_without_the_media_type_of_json_is_told_so(client: Any) -> None:
+    """As `curl -d` sends it."""
+    hint = "The request is malformed. Send JSON with Content-Type: application/json."
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = client.http.post("/_test/faults", content='{"kind": "reset"}', headers=form)
+    assert (answer.status_code, answer.json()["detail"]) == (422, hint)
+    answer = client.rest("POST", "/lists", content='{"name": "News"}', headers=form)
+    assert (answer.status_code, answer.json()["detail"]) == (422, hint)
+    answer = client.rest("POST", "/lists", json=[])
+    assert (answer.status_code, answer.json()["detail"]) == (422, "The request is malformed.")
+
+
+# Operation that fails → what the script that calls it says.
+REFUSED = {
+    "Authenticate": ("poll_upload.sh", "The logon was refused: "),
+    "uploadListQueue": ("poll_upload.sh", "The upload was refused: "),
+    "getUploadJobStatus": ("poll_upload.sh", "The poll was refused: "),
+    "GetLegacyProcessStatus": ("poll_legacy.sh", "The poll was refused: "),
+}
+
+
+@pytest.mark.parametrize("operation", REFUSED)
+def test_an_example_script_says_what_was_refused(client: Any, operation: str) -> None:
+    script, told = REFUSED[operation]
+    client.fault("soap_fault", operation=operation, message="[Odd] Not now.")
+    command = ["sh", str(Path(__file__).parents[2] / "examples" / script), client.base]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(told)
+    assert "[Odd] Not now." in done.stderr
+    client.http.delete("/_test/faults")
 
 
 def test_there_are_bounds_on_faults(client: Any) -> None:

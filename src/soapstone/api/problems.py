@@ -99,7 +99,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def malformed(request: Request, error: RequestValidationError) -> Response:
         errors = [{"where": ".".join(map(str, each["loc"])), "what": str(each["msg"])} for each in error.errors()]
-        return answer(422, "The request is malformed.", errors=errors)
+        # The framework takes a body without the media type of JSON for a text, as `curl -d` sends it.
+        whole = any(tuple(each["loc"]) == ("body",) for each in error.errors())
+        is_json = "json" in request.headers.get("content-type", "").lower()
+        hint = " Send JSON with Content-Type: application/json." if whole and not is_json else ""
+        return answer(422, f"The request is malformed.{hint}", errors=errors)
 
     @app.exception_handler(RecordsUnavailable)
     def unavailable(request: Request, error: RecordsUnavailable) -> Response:

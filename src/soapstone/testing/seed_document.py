@@ -12,7 +12,9 @@ from soapstone.testing.errors import UnusableSeed
 from soapstone.testing.seed import Seed
 
 LARGEST_DOCUMENT = 32 << 20
-NEEDS_EXTRA = "YAML needs the package with its extra: pip install 'soapstone[testing]'."
+NEEDS_EXTRA = (
+    "YAML needs the package's extra: install it as soapstone[testing], in a checkout as '.[testing]'. JSON needs none."
+)
 
 
 def read_seed(path: Path) -> Seed:
