@@ -84,6 +84,8 @@ def test_one_column_of_addresses(addresses: list[str], end: str) -> None:
         ("Email,Tags\na@example.org,red;blue;green\nb@example.org,red;blue\n", ","),
         ("Email,Name\na@example.org;b@example.org,Ann\n", ","),
         ('Email;"Name, first"\n"a@example.org";"Doe, Ann"\n', ";"),
+        # Each text as a formula, as programs write it for spreadsheets.
+        ('="Email, work";="Name"\n="a@example.org";="Doe, Ann"\n', ";"),
         ("Email\tCity\na@example.org\tBerlin, Germany\n", "\t"),
         ("Email|Phones\na@example.org|1, 2; 3\n", "|"),
         ("Name;Email\nAnn;Ann <a@example.org>\n", ";"),

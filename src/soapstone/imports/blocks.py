@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from soapstone.imports.formulas import may_be_escaped, unescape
+from soapstone.imports.formulas import may_be_escaped, unescape_rows
 from soapstone.imports.records import (
     MARK,
     RECORD_LINES,
@@ -165,10 +165,7 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None, text
         else _split(raw, text, all_text, dialect, start, columns, texts)
     )
     if block is not None and escaped:
-        for row in block.rows:
-            # Checking each value would cost far more, and apostrophes are rare.
-            if "'" in "".join(row):
-                unescape(row)
+        unescape_rows(block.rows)
     return block
 
 

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from soapstone.imports.formulas import unescape_rows
 from soapstone.imports.header_row import open_beginning
 from soapstone.imports.records import Dialect, reader_of
 
@@ -72,6 +73,7 @@ def _table(text: str, delimiter: str, qualifier: str, cut: bool) -> list[list[st
     # A value may be too long; the rows before it suffice.
     with suppress(csv.Error):
         rows.extend(islice(filter(None, reader), SAMPLE_RECORDS))
+    unescape_rows(rows)
     if cut and 1 < len(rows) < SAMPLE_RECORDS:
         rows.pop()
     return rows
