@@ -154,6 +154,9 @@ TEXTS: dict[str, Worst] = {
     ),
     "imports.double_base64 _TEXT": octets("|a|!", "|a=|", "|=|"),
     "imports.workbook _BLANK": octets("|<text:tab |", "<text:tab|/|", "|<text:tab|", "|<text:tab/>|", meet="findall"),
+    "imports.workbook _DATE_AND_TIME": octets(
+        'office:value-type="datetime"| |', '|office:value-type="datetime" |', meet="findall"
+    ),
     "imports.workbook _DURATION": repeated("PT|1|", "PT1H1M1.|1|"),
     "imports.workbook _INDENTATION": octets(
         "|<|", "<a|>|", "<a|> |", "<a>| |x", "|<a> |", "|</text:p> |", "<a>|\n|", meet="findall"

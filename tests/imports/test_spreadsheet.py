@@ -139,6 +139,16 @@ def test_open_documents_whose_tables_have_no_name(tmp_path: Path) -> None:
         assert written(tmp_path, opened(more), "people.ods").splitlines() == rows
 
 
+def test_open_documents_with_a_type_for_dates_with_times(tmp_path: Path) -> None:
+    """As pyexcel-ods writes them; OpenDocument has no such type."""
+    content = INDENTED.replace(
+        'office:value-type="date" office:date-value="2024-02-29T13:05:07.000Z"',
+        'office:value-type="datetime" office:value="2024-02-29 13:05:07"',
+    )
+    assert content != INDENTED
+    assert written(tmp_path, opened(content), "people.ods") == written(tmp_path, opened(INDENTED), "people.ods")
+
+
 def opened(content: str) -> bytes:
     kind = "application/vnd.oasis.opendocument.spreadsheet"
     return zipped({"mimetype": kind, "META-INF/manifest.xml": "<manifest/>", "content.xml": content})

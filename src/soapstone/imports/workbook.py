@@ -48,11 +48,13 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 # What other programs than LibreOffice write into OpenDocument and calamine 0.9 does not read: white space between
 # elements, which Gnumeric and SheetJS indent; the blanks within a text that have elements of their own; the zone of a
-# date; a table without a name, as odswriter writes it. A duration it gives as it is written.
+# date; a table without a name, as odswriter writes it; the type that pyexcel-ods makes up for a date with a time. A
+# duration it gives as it is written.
 _INDENTATION = re.compile(rb"(<(?!/?text:)[^<]*>|</text:p>)\s+(?=<)")
 _BLANK = re.compile(rb"<text:(?:line-break|tab)\b[^<]*?/>")
 _ZONE = re.compile(rb"(office:date-value=\"[0-9T:.-]+)Z(?=\")")
 _NAMELESS = re.compile(rb"<table:table(?=[\s>])(?![^<]*\stable:name=)")
+_DATE_AND_TIME = re.compile(rb"office:value-type=\"datetime\"\s+office:value=(?=\")")
 _DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
 _BLOCK = 1 << 20
 _LARGEST_PIECE = 16 << 20
@@ -159,7 +161,8 @@ def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
         # The tag itself tells that white space before it ends.
         # Tables are found by their names.
         named = _NAMELESS.sub(lambda _: b'<table:table table:name="Nameless %d"' % next(numbers), text[: cut + 1])
-        target.write(_ZONE.sub(rb"\1", _BLANK.sub(b" ", _INDENTATION.sub(rb"\1", named)))[:-1])
+        plain = _ZONE.sub(rb"\1", _BLANK.sub(b" ", _INDENTATION.sub(rb"\1", named)))
+        target.write(_DATE_AND_TIME.sub(b'office:value-type="string" office:string-value=', plain)[:-1])
         rest = text[cut:]
     target.write(rest)
 
