@@ -204,6 +204,7 @@ TEXTS: dict[str, Worst] = {
     "sending.messages.link_places _BEGIN": repeated("|h|", "|https:/|", "|https://|", meet="findall"),
     "sending.messages.link_places _CONDITION": repeated("<!--[if |a|", "|<!--[if |", meet="match"),
     "sending.messages.link_places _CONDITION_ENDS": repeated("|<|", "|<![endif]|", meet="search", bound=12),
+    "sending.messages.link_places _ENCODED": repeated("|%7B%7B|", "%7B%7B|a|", "|%7B%7Ba|", "%7B|%7B|", meet="findall"),
     "sending.messages.link_places _END": repeated("|a|", "|https://|", meet="search"),
     "sending.messages.link_places _HOST": repeated("|h|", "|https://|", "https://|a|", "|https://a|", meet="findall"),
     "sending.signed_links held_by": repeated(

@@ -95,6 +95,15 @@ def test_addresses_that_readers_take_in_two_ways_are_a_warning(rest: httpx.Clien
     assert fixed.json()["undelimited_references"] == []
 
 
+def test_encoded_merge_tags_of_addresses_are_a_warning(rest: httpx.Client) -> None:
+    html = '<a href="https://a.example/?n=%7B%7B%20City%20%7D%7D">x</a>'
+    made = rest.post("/messages", json={"list_id": new_list(rest), "subject": "x", "html": html})
+    assert (made.status_code, made.json()["encoded_fields"]) == (201, ["%7B%7B%20City%20%7D%7D"])
+    path = f"/messages/{made.json()['id']}"
+    fixed = rest.patch(path, json={"html": html.replace("%7B%7B%20City%20%7D%7D", "{{ City }}")})
+    assert (fixed.json()["encoded_fields"], fixed.json()["unknown_fields"]) == ([], [])
+
+
 def test_merge_fields_that_the_account_does_not_know_are_a_warning(rest: httpx.Client) -> None:
     """A file that is sent to may bring them along (lk-87), so the message is stored."""
     number, other = new_list(rest), new_list(rest)

@@ -175,6 +175,14 @@ def test_mistakes_are_told_before_anything_is_stored(run: Run, tmp_path: Path) -
     assert "Nonsense" in run("send", "to-list", "1", "--yes", code=1).output
 
 
+def test_merge_tags_that_a_program_encoded_are_a_warning(run: Run) -> None:
+    body = '<a href="https://a.example/?n=%7B%7BCity%7D%7D">x</a>'
+    told = run("message", "add", "--list", "1", "--subject", "x", "--html", "-", given=body).output
+    assert "no value replaces %7B%7BCity%7D%7D in an address; write {{City}}." in told
+    edited = run("message", "edit", "1", "--html", "-", given=body.replace("%7B%7BCity%7D%7D", "{{City}}"))
+    assert "no value replaces" not in edited.output
+
+
 def test_the_csv_of_recipients_holds_no_formula(run: Run, tmp_path: Path, data: Path) -> None:
     people = tmp_path / "more.csv"
     people.write_text("Email\n+cmd@example.com\n")

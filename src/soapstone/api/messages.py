@@ -75,21 +75,24 @@ class MessageOut(MessageHead):
 
     `unknown_fields` warns of merge fields that no contact field, link or profile attribute of the account has. A send
     may still supply their values. `undelimited_references` warns of `&reg_id` and the like in addresses of links:
-    browsers read `®_id` there. Write `&amp;reg_id`.
+    browsers read `®_id` there. Write `&amp;reg_id`. `encoded_fields` warns of merge tags such as
+    `%7B%7B%20City%20%7D%7D`, which stay as they are: write `{{ City }}`.
     """
 
     html: str
     plain: str
     unknown_fields: list[str]
     undelimited_references: list[str]
+    encoded_fields: list[str]
 
     @classmethod
     def shown(cls, product: Product, found: Message) -> MessageOut:
         """Return the message as it is shown."""
         unknown = product.messages.unknown_fields(found.account_id, found)
         undelimited = product.messages.undelimited_references(found)
+        encoded = product.messages.encoded_fields(found)
         same = own(found, MessageHead) | {"html": found.html, "plain": found.plain}
-        return cls(**same, unknown_fields=unknown, undelimited_references=undelimited)
+        return cls(**same, unknown_fields=unknown, undelimited_references=undelimited, encoded_fields=encoded)
 
 
 class MessageIn(Numbered):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from html import unescape
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import typer
 from rich.table import Table
@@ -237,12 +238,15 @@ def message_of(product: Product, owner: Account, number: int) -> Message:
 
 
 def warn_about(product: Product, message: Message) -> None:
-    """Warn of unknown merge fields, and of addresses that readers take in two ways, on standard error."""
+    """Warn on standard error of unknown merge fields, and of addresses with encoded ones or with two meanings."""
     if unknown := product.messages.unknown_fields(message.account_id, message):
         told = f"Warning: the account has no contact field, link or profile attribute for {', '.join(unknown)}. "
         typer.echo(printable(f"{told}Only a send's file or --field can supply a value."), err=True)
     for text in product.messages.undelimited_references(message):
         told = f"Warning: browsers read {text} in an address as {unescape(text)}; write &amp;{text[1:]}."
+        typer.echo(printable(told), err=True)
+    for text in product.messages.encoded_fields(message):
+        told = f"Warning: no value replaces {text} in an address; write {unquote(text)}."
         typer.echo(printable(told), err=True)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.sending.messages.content import Content, Rendered
-from soapstone.sending.messages.link_places import undelimited_in_links
+from soapstone.sending.messages.link_places import encoded_merge_tags, undelimited_in_links
 from soapstone.sending.messages.link_rewriting import LinkRules, TrackedMessage
 from soapstone.sending.messages.message import InvalidMessage, Message
 from soapstone.tracking.links import LONGEST_TEXT, MOST_LINKS, TrackedLink
@@ -182,6 +182,24 @@ def test_references_that_readers_take_in_two_ways(query: str, expected: list[str
     """lk-107: browsers decode them without a semicolon, some webmails do not."""
     html = f'<p title="?&reg_x">&reg_y<a href="https://a.example/{query}">x</a>'
     assert undelimited_in_links(html) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        (
+            "?n=%7B%7B%20City%20%7D%7D&amp;e=%7b%7bEmail%7Curlencode%7d%7d",
+            ["%7B%7B%20City%20%7D%7D", "%7b%7bEmail%7Curlencode%7d%7d"],
+        ),
+        ("?n=%7B%7BCity%7D%7D&amp;c=%7B%7BCity%7D%7D", ["%7B%7BCity%7D%7D"]),
+        ("?n={{ City }}%7BCity%7D", []),
+        ("?n=%7B%7B%7D%7D", []),
+        ("?n=%7B%7BCity", []),
+    ],
+)
+def test_merge_tags_that_a_program_has_encoded(source: str, expected: list[str]) -> None:
+    """Programs that put style sheets into elements write addresses so, by libxml2 and others."""
+    assert encoded_merge_tags(f'<a href="https://a.example/{source}">x</a>') == expected
 
 
 def test_words_of_links() -> None:

@@ -32,6 +32,8 @@ _CONDITION = re.compile(r"<!--\[if [^\]>]*\]>", re.IGNORECASE)
 _CONDITION_ENDS = re.compile(r"<!\[endif\]-->$", re.IGNORECASE)
 # Hosts that an address has as its author wrote it, up to what a merge tag can change.
 _HOST = re.compile(r"https?://([^/?#\\@:\s\ufdd0\ufdd1]+)", re.IGNORECASE)
+# A merge tag as programs write it that encode addresses, such as those that put style sheets into elements.
+_ENCODED = re.compile(r"%7B%7B(?:(?!%7B%7B|%7D%7D)[^\s\"'<>{}])++%7D%7D", re.IGNORECASE)
 
 
 class LinkPlace(NamedTuple):
@@ -136,6 +138,11 @@ def undelimited_in_links(html: str) -> list[str]:
     places, _ = places_in_html(HtmlReader(html, template=True))
     queries = (html[place.start : place.end].partition("?")[2] for place in places)
     return sorted({each for query in queries for each in undelimited_references(query)})
+
+
+def encoded_merge_tags(html: str) -> list[str]:
+    """Return what an author meant as a merge tag of an address and is none, such as `%7B%7B%20City%20%7D%7D`."""
+    return sorted(set(_ENCODED.findall(html)))
 
 
 def _place(reader: MarkedText, start: int, end: int, address: str) -> LinkPlace:

@@ -13,7 +13,7 @@ from soapstone.clock import now
 from soapstone.errors import MessageInQueueError, NameTakenError
 from soapstone.lists.profiles import Profiles
 from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content, check_addresses, check_storable
-from soapstone.sending.messages.link_places import undelimited_in_links
+from soapstone.sending.messages.link_places import encoded_merge_tags, undelimited_in_links
 from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.sending.messages.template import merge_key
 from soapstone.store.database import Database
@@ -157,6 +157,11 @@ class Messages:
     def undelimited_references(message: Message) -> list[str]:
         """Return what queries of the message's links hold that browsers read as one character, such as `&reg_id`."""
         return undelimited_in_links(message.html)
+
+    @staticmethod
+    def encoded_fields(message: Message) -> list[str]:
+        """Return the merge tags in addresses that are percent-encoded, so that no value replaces them."""
+        return encoded_merge_tags(message.html)
 
     def in_queue(self, account_id: int, message_id: int) -> bool:
         """Return whether a send of the message is queued or running (mm-97)."""
