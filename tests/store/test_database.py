@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import struct
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import event, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from soapstone.accounts.account import Account
@@ -194,6 +196,46 @@ def test_the_log_is_moved_beside_a_writer_that_never_rests(tmp_path: Path, sqlit
     assert connection.execute("SELECT count(*) FROM account").fetchone() == (100 + len(added),)
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+def test_the_file_is_synced_before_the_write_lock_is_taken(tmp_path: Path, sqlite_template: Path) -> None:
+    """SQLite syncs the file while it moves the log, so at TRUNCATE nothing may be left that was not moved."""
+    path = tmp_path / "log.sqlite"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}")
+    stopped, left = threading.Event(), list[int]()
+
+    @event.listens_for(database.engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.set_trace_callback(watch)
+
+    def watch(statement: str) -> None:
+        if "TRUNCATE" in statement:
+            # The index of the log (https://sqlite.org/walformat.html 2.1): mxFrame and nBackfill.
+            index = os.pread(shared, 100, 0)
+            left.append(struct.unpack_from("=I", index, 16)[0] - struct.unpack_from("=I", index, 96)[0])
+
+    def write() -> None:
+        while not stopped.is_set():
+            with database.write(gives_way=True) as connection:
+                row = {"name": f"B{time.monotonic_ns()}", "time_zone": "UTC", "created_at": now()}
+                connection.execute(insert(accounts).values(**row))
+                time.sleep(0.05)
+
+    add(database, "A")
+    # Closing it would release SQLite's locks of the file, so it stays open until the database is closed.
+    shared = os.open(path.with_name("log.sqlite-shm"), os.O_RDONLY)
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(5):
+            database.checkpoint()
+    finally:
+        stopped.set()
+        writer.join()
+        database.close()
+        os.close(shared)
+    assert left == [0] * 5
 
 
 @pytest.mark.parametrize(

@@ -44,8 +44,9 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 10_000
 # Seconds between two attempts of a waiting writer, and of one that gives way to the others.
 BUSY_PAUSE, LONG_PAUSE = 0.002, 0.02
-# Most times that SQLite's log is moved beside writers, and milliseconds to wait for others before the rest is moved.
-MOVES, MOVE_TIMEOUT = 4, 200
+# Most times that SQLite's log is moved beside writers; pages that may come meanwhile without another time; milliseconds
+# to wait for others before the rest is moved.
+MOVES, FEW_PAGES, MOVE_TIMEOUT = 4, 10_000, 200
 # Seconds that a new connection to a server may take.
 CONNECT_TIMEOUT = 10
 # Seconds from the first failed connection on in which callers wait for a server that restarts, and between two tries.
@@ -343,8 +344,8 @@ class Database:
     def checkpoint(self) -> None:
         """Move SQLite's write-ahead log into the database file; only the worker calls this, between its transactions.
 
-        Most of it is moved, and synced, while others write. TRUNCATE then holds the write lock to move the rest. A busy
-        database is skipped until the next time.
+        All but the last commits are moved, and synced, while others write. TRUNCATE then holds the write lock to move
+        the rest. A busy database is skipped until the next time.
         """
         if self.kind != "sqlite":
             return
@@ -352,19 +353,18 @@ class Database:
             driver: Any = mover.connection.driver_connection
             reader: Any = other.connection.driver_connection
             with suppress(sqlite3.OperationalError):
+                moved = 0
                 for _ in range(MOVES):
-                    # While somebody reads, no writer begins the log anew: old versions of SQLite may damage the file
-                    # if one does so during a checkpoint.
-                    reader.execute("BEGIN")
-                    reader.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-                    _, frames, moved = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                    reader.execute("ROLLBACK")
-                    # Only then the file has been synced.
-                    if moved == frames:
+                    before = moved
+                    pages, moved = _move(driver, reader)
+                    if moved == pages and pages - before <= FEW_PAGES:
                         break
                 driver.execute(f"PRAGMA busy_timeout={MOVE_TIMEOUT}")
                 # Imports leave gaps that are too short for SQLite's way of waiting.
                 with self._turn:
+                    # SQLite syncs the file only if nothing is committed while it moves. The file would else be synced
+                    # with the write lock held: after an import's chunks that takes seconds.
+                    _move(driver, reader)
                     driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             driver.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
 
@@ -391,6 +391,19 @@ def _statement(kind: str, name: str) -> str:
     folder = resources.files("soapstone.store") / "sql"
     own = folder / kind / f"{name}.sql"
     return (own if own.is_file() else folder / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _move(driver: Any, reader: Any) -> tuple[int, int]:
+    """Move what SQLite's log holds now beside writers; return the log's pages, and those moved so far.
+
+    While somebody reads, no writer begins the log anew: old versions of SQLite may damage the file if one does so
+    during a checkpoint.
+    """
+    reader.execute("BEGIN")
+    reader.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+    _, pages, moved = driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    reader.execute("ROLLBACK")
+    return pages, moved
 
 
 def _make_private(path: str) -> None:
