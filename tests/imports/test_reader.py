@@ -120,6 +120,14 @@ def test_no_process_stays_when_the_reading_is_broken_off(
     assert started[0].poll() is not None
 
 
+def test_the_process_lets_others_go_first(task: MakeTask, started: list[subprocess.Popen[bytes]]) -> None:
+    """The worker holds SQLite's write lock while it merges, and clients wait for web processes."""
+    with closing(reader.events(task(DATA, chunk_rows=1), size=LARGE)) as events:
+        next(events)
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, started[0].pid) == min(ours + reader.NICENESS, 19)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_asks_the_worker_to_end_does_not_end_the_process(
     task: MakeTask, monkeypatch: pytest.MonkeyPatch, number: signal.Signals

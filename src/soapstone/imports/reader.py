@@ -26,6 +26,8 @@ from soapstone.imports.records import UnreadableError
 LARGE_BYTES = 4 << 20
 # Chunks that may be staged ahead of the merge, the one being merged included.
 AHEAD = 2
+# Niceness of the process: the worker, which holds SQLite's write lock while it merges, and web processes go first.
+NICENESS = 10
 # Milliseconds between two calls of `heed` while the process is silent.
 _PAUSE = 100
 
@@ -93,6 +95,7 @@ def _main() -> None:
     except (EOFError, pickle.UnpicklingError):
         # The worker died before it sent the task.
         return
+    os.nice(NICENESS)
     # Rows hold no cycles, but the collector scans all of them repeatedly: without it, reading takes three quarters of
     # the time.
     gc.freeze()
