@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"http"},
     "backoff": set(),
     "loopback": set(),
+    "heap": set(),
     # Closed sets, which every part but `wire` may use.
     "vocabulary": set(),
     "store": set(),
@@ -31,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": {"jobs", "store"},
     "lists": {"jobs", "store", "accounts", "addresses"},
     "contacts": {"jobs", "store", "accounts", "addresses", "lists"},
-    "imports": {"jobs", "store", "accounts", "addresses", "address_repair", "lists", "contacts"},
+    "imports": {"jobs", "store", "accounts", "addresses", "address_repair", "lists", "contacts", "heap"},
     # A supplied file is read as an import file is.
     "sending": {"jobs", "store", "accounts", "address_repair", "addresses", "lists", "contacts", "imports", "tracking"},
     # Bounces and complaints change contacts.
@@ -66,7 +67,6 @@ ON_TOP = {
     "connection",
     "connection_limits",
     "body_limit",
-    "heap",
     "local_server",
     "shadow",
     "testing",

@@ -1,9 +1,9 @@
-"""Returning freed memory to the system (glibc only), and how often Python looks for garbage."""
+"""Returning freed memory to the system or not (glibc only), and how often Python looks for garbage."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 # mallopt(3), malloc.h
@@ -31,6 +31,16 @@ def limit_heap() -> None:
 
     Otherwise every thread has a heap of its own, which keeps the memory of load peaks.
     """
+    # Set thresholds stay fixed; the defaults of both grow.
+    _set({_M_MMAP_THRESHOLD: 128 * 1024, _M_TRIM_THRESHOLD: 256 * 1024, _M_ARENA_MAX: 2})
+
+
+def keep_heap() -> None:
+    """Keep freed memory for what comes next: for a process that does the same for each piece of a file, and ends."""
+    _set({_M_MMAP_THRESHOLD: 32 << 20, _M_TRIM_THRESHOLD: 64 << 20})
+
+
+def _set(values: Mapping[int, int]) -> None:
     import ctypes
 
     try:
@@ -38,10 +48,8 @@ def limit_heap() -> None:
     except (AttributeError, OSError):
         return
     mallopt.argtypes = (ctypes.c_int, ctypes.c_int)
-    # Set thresholds stay fixed; the defaults of both grow.
-    mallopt(_M_MMAP_THRESHOLD, 128 * 1024)
-    mallopt(_M_TRIM_THRESHOLD, 256 * 1024)
-    mallopt(_M_ARENA_MAX, 2)
+    for parameter, value in values.items():
+        mallopt(parameter, value)
 
 
 def collect_rarely() -> None:

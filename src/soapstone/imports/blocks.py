@@ -228,8 +228,12 @@ def _split(
     if "" in physical:
         lines = [line for line, content in zip(lines, physical, strict=True) if content]
         physical = [content for content in physical if content]
-    most = -1 if columns is None else columns
-    rows = [content.split(dialect.delimiter, most) for content in physical]
+    if columns == 1 and not texts:
+        # The first look at a file with the key in front: no other part of a record is copied.
+        rows = [[content.partition(dialect.delimiter)[0]] for content in physical]
+    else:
+        most = -1 if columns is None else columns
+        rows = [content.split(dialect.delimiter, most) for content in physical]
     flaws = {} if all_text else _flawed(_without_text(physical), rows, dialect.encoding)
     kept = physical if texts and columns is not None else ()
     return Block(rows=rows, lines=lines, flaws=flaws, texts=kept, start=start, end=end, _raw=raw)

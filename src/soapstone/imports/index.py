@@ -112,16 +112,16 @@ def build(
 
 
 class Keys:
-    """Keys of rows: a few in memory, more on disk in parts by their hash."""
+    """Keys of rows in parts by their hash: a few in memory, more on disk."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
         self._file: IO[bytes] | None = None
-        # Keys in memory, their rows, and the positions of both by part.
-        self._keys: list[str] = []
-        self._rows: list[int] = []
-        self._held: list[list[int]] = [[] for _ in range(PARTS)]
-        self._add = [held.append for held in self._held]
+        # Keys in memory by part, the rows of each, and the number of all.
+        self._keys: list[list[str]] = [[] for _ in range(PARTS)]
+        self._rows = [array("q") for _ in range(PARTS)]
+        self._held = 0
+        self._add = [(keys.append, rows.append) for keys, rows in zip(self._keys, self._rows, strict=True)]
         self._ranked = False
         # The pieces of each part on disk: offset, bytes of keys, bytes of row numbers.
         self._pieces: list[list[tuple[int, int, int]]] = [[] for _ in range(PARTS)]
@@ -144,25 +144,27 @@ class Keys:
             numbers = [number for number, key in zip(numbers, keys, strict=True) if key]
             keys = [key for key in keys if key]
         add = self._add
-        for position, found in enumerate(map(hash, keys), len(self._keys)):
-            add[found % PARTS](position)
-        self._keys += keys
-        self._rows += numbers
-        if len(self._keys) >= HELD_KEYS:
+        for key, number in zip(keys, numbers, strict=True):
+            add_key, add_row = add[hash(key) % PARTS]
+            add_key(key)
+            add_row(number)
+        self._held += len(keys)
+        if self._held >= HELD_KEYS:
             self._spill()
 
     def superseded(self, holds: Callable[[str], bool]) -> Iterator[int]:
         """Yield rows whose key holds, and recurs later or occurred earlier with a higher rank."""
-        for held, pieces in zip(self._held, self._pieces, strict=True):
+        for held_keys, held_rows, pieces in zip(self._keys, self._rows, self._pieces, strict=True):
             keys, rows = [], array("q")
             for offset, key_bytes, row_bytes in pieces:
                 assert self._file is not None  # noqa: S101 - pieces exist only on disk
                 self._file.seek(offset)
                 keys += self._file.read(key_bytes).decode("utf-8", "surrogatepass").split(BETWEEN)
                 rows.frombytes(self._file.read(row_bytes))
-            keys += map(self._keys.__getitem__, held)
-            rows.extend(map(self._rows.__getitem__, held))
-            if len(last := dict(zip(keys, rows, strict=True))) < len(keys):
+            keys += held_keys
+            rows += held_rows
+            if len(set(keys)) < len(keys):
+                last = dict(zip(keys, rows, strict=True))
                 again = {key for key, row in zip(keys, rows, strict=True) if last[key] != row}
                 yield from self._superseded_in(keys, rows, again, set(filter(holds, again)))
 
@@ -182,13 +184,12 @@ class Keys:
             # A file without a name disappears with the process, however that ends: nothing is left to sweep.
             self._file = TemporaryFile(dir=self._scratch)  # noqa: SIM115 - closed by __exit__
         self._file.seek(0, 2)
-        for held, pieces in zip(self._held, self._pieces, strict=True):
-            if held:
-                keys = BETWEEN.join(map(self._keys.__getitem__, held)).encode("utf-8", "surrogatepass")
-                rows = array("q", map(self._rows.__getitem__, held)).tobytes()
+        for held_keys, held_rows, pieces in zip(self._keys, self._rows, self._pieces, strict=True):
+            if held_keys:
+                keys, rows = BETWEEN.join(held_keys).encode("utf-8", "surrogatepass"), held_rows.tobytes()
                 pieces.append((self._file.tell(), len(keys), len(rows)))
                 self._file.write(keys)
                 self._file.write(rows)
-                held.clear()
-        self._keys.clear()
-        self._rows.clear()
+                held_keys.clear()
+                del held_rows[:]
+        self._held = 0

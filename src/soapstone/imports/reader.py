@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
 
+from soapstone.heap import keep_heap
 from soapstone.imports.reading import Event, Staged, Task, read
 from soapstone.imports.records import UnreadableError
 
@@ -96,6 +97,8 @@ def _main() -> None:
         # The worker died before it sent the task.
         return
     os.nice(NICENESS)
+    # Otherwise each block of the file takes new pages from the system.
+    keep_heap()
     # Rows hold no cycles, but the collector scans all of them repeatedly: without it, reading takes three quarters of
     # the time.
     gc.freeze()
