@@ -252,6 +252,20 @@ def test_a_job_whose_lease_is_prolonged_while_a_claim_waits_is_not_taken_over(
     assert (job.attempt, job.worker, job.counters) == (1, "first", {"done": 1})
 
 
+def test_a_look_for_jobs_where_there_are_none_waits_for_no_chunk(
+    database: Database, blobs: Blobs, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Database, "patience", 0.5)
+    jobs = Jobs(database)
+    add(database, account)
+    first = jobs.claim("first", ["count"], timedelta(seconds=30))
+    assert first is not None
+    run = Run(database, blobs, first, lease=timedelta(seconds=30), stopping=lambda: False)
+    with run.chunk() as chunk:
+        chunk.count(done=1)
+        assert jobs.claim("first", ["count"], timedelta(seconds=30), but=[first.id]) is None
+
+
 def test_a_chunk_that_outlasts_the_lease_prolongs_it(database: Database, blobs: Blobs, account: Account) -> None:
     """From its end, not from its beginning: the job is still its worker's when the chunk is stored."""
     jobs = Jobs(database)

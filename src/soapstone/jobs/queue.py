@@ -246,6 +246,8 @@ class Jobs:
         The rule is in `claim_job.sql`. Jobs in `but` are skipped, even if their leases have expired. If `may_begin`
         refuses the job, it stays as it is, and None is returned.
         """
+        if self._database.kind == "sqlite" and not self._has_unfinished(but):
+            return None
         statement = text(self._database.statement("claim_job"))
         with suppress(_HeldBack), self._database.write() as connection:
             excluded = set(but)
@@ -272,6 +274,16 @@ class Jobs:
                 raise _HeldBack
             return job
         return None
+
+    def _has_unfinished(self, but: Collection[int]) -> bool:
+        """Return whether a job is not over, besides those in `but`.
+
+        SQLite's worker looks ten times a second, and need not wait for a running import's turn to find nothing: others
+        want the write lock in the moments when an import leaves it.
+        """
+        query = select(jobs.c.id).where(jobs.c.finished_at.is_(None), jobs.c.id.not_in(but)).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def renew(self, worker: str, lease: timedelta) -> None:
         """Renew the leases of all jobs that this worker runs; on PostgreSQL without those whose chunks are under way.
