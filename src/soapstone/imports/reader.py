@@ -28,7 +28,7 @@ LARGE_BYTES = 4 << 20
 # Chunks that may be staged ahead of the merge, the one being merged included.
 AHEAD = 2
 # Niceness of the process: the worker, which holds SQLite's write lock while it merges, and web processes go first.
-NICENESS = 10
+NICENESS = 5
 # Milliseconds between two calls of `heed` while the process is silent.
 _PAUSE = 100
 
