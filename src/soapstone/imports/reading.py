@@ -10,8 +10,9 @@ import os
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 from soapstone.imports import index
 from soapstone.imports.archives import unpacked
@@ -213,7 +214,9 @@ def _staged(
     flaws: dict[int, str] = {}
     opt_outs: list[Meaning] = []
     repaired: set[int] = set()
+    texts = True
     for block in found:
+        texts &= bool(block.texts)
         checked = stage.rows.check(block.rows, block.flaws)
         flaws |= {len(records) + position: flaw for position, flaw in checked.flaws.items()}
         repaired.update(len(records) + position for position in checked.repaired)
@@ -237,10 +240,12 @@ def _staged(
         record = records[position]
         return record.split(delimiter) if isinstance(record, str) else record
 
-    staged = stage.write(path, len(records), fields, Checked(keys, emails, flaws, opt_outs), first)
+    delimiters = list(map(str.count, cast("list[str]", records), repeat(delimiter))) if texts else []
+    checked = Checked(keys, emails, flaws, opt_outs)
+    staged = stage.write(path, records, delimiter, checked, first, min(delimiters, default=-1))
     refused = [Rejection(position, reason, fields(position)) for position, reason in sorted(flaws.items())]
     surplus = []
-    if columns is not None:
+    if columns is not None and not (texts and max(delimiters, default=0) < columns):
         surplus = surplus_positions(records, keys, columns, delimiter)
     count = len(repaired - flaws.keys())
     return Staged(first, lines, staged, str(path), refused, count, stage.rows.misfits, surplus)

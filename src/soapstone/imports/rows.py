@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
-from operator import itemgetter
-from typing import NamedTuple
+from operator import add, itemgetter
+from typing import Any, NamedTuple
 
 from soapstone.address_repair import repaired
 from soapstone.addresses import address_keys, invalid, roles
@@ -217,21 +217,37 @@ class Rows:
         usual = self.key == "email" and not any(column.part or column.default for column in self._mapped)
         return usual and len(self.texts) == 2 + len(self._mapped) and not self.has_profile
 
-    def plain_values(self, fields: Callable[[int], Record], checked: Checked) -> Callable[[int], Record]:
-        """Return what gives the `values`, without the key, of a plain row at a position, of which `fields` gives the
-        fields."""
+    def plain_lines(
+        self,
+        records: Sequence[str | Record],
+        split: Callable[[str], Record],
+        checked: Checked,
+        order: Sequence[int],
+        numbers: Sequence[object],
+        *,
+        whole: bool,
+    ) -> Iterator[Sequence[Any]]:
+        """Yield the key, the number and the `values` of the plain rows at the positions of `order`.
+
+        A record that is a text is split now. `whole` says that all are texts with at least `all_columns` fields.
+        """
         self.misfits = {}
-        emails, columns = checked.emails, self.all_columns
-        if len(self._mapped) < 2:
-            indexes = [column.index for column in self._mapped]
-            return lambda at: [emails[at], *(_padded([fields(at)], columns)[0][index] for index in indexes)]
-        pick = itemgetter(*(column.index for column in self._mapped))
+        heads = zip(*(map(each.__getitem__, order) for each in (checked.keys, numbers, checked.emails)), strict=True)
+        found: Iterator[Any] = map(records.__getitem__, order)
+        rows: Iterator[Record]
+        if whole:
+            # Without a step of Python's own for each row.
+            rows = map(split, found)
+        else:
+            rows = (split(record) if isinstance(record, str) else record for record in found)
+            rows = (_padded([row], self.all_columns)[0] for row in rows)
+        return map(add, heads, map(self._picked(), rows))
 
-        def values(at: int) -> Record:
-            row = fields(at)
-            return (emails[at], *pick(row if len(row) >= columns else _padded([row], columns)[0]))
-
-        return values
+    def _picked(self) -> Callable[[Record], tuple[str, ...]]:
+        indexes = [column.index for column in self._mapped]
+        if len(indexes) < 2:
+            return lambda row: tuple([row[index] for index in indexes])
+        return itemgetter(*indexes)
 
     def values(self, rows: Sequence[Record], checked: Checked) -> list[Sequence[str]]:
         """Return the columns of `texts`, and last the profiles if any.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
+from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,27 +69,31 @@ class Stage:
 
     @property
     def takes_texts(self) -> bool:
-        """Whether `write` takes the fields of one row at a time, so that they may be split then."""
+        """Whether `write` takes the fields of one row at a time, so that they are best split then."""
         return not self.keeps_fields and self.rows.plain
 
-    def write(self, path: Path, count: int, fields: Callable[[int], Record], checked: Checked, first: int) -> int:
-        """Write those of `count` rows that have a key, and return their count.
+    def write(
+        self, path: Path, records: Sequence[str | Record], delimiter: str, checked: Checked, first: int, fewest: int
+    ) -> int:
+        """Write those of the records that have a key, and return their count.
 
-        `fields` gives the fields of the row at a position; `first` is the number of the first row.
+        A record that is a text is split at the delimiter. If all are, each holds at least `fewest` of them, else it is
+        -1. `first` is the number of the first row.
         """
         keys = checked.keys
         # By the key; keys are unique.
         order = sorted([position for position, key in enumerate(keys) if key], key=keys.__getitem__)
-        numbers: Sequence[object] = range(first, first + count)
+        numbers: Sequence[object] = range(first, first + len(records))
         if self.kind == "postgresql":
             numbers = list(map(str, numbers))
+        split = methodcaller("split", delimiter)
         lines: Iterator[Sequence[Any]]
         if self.takes_texts:
             # Row by row: its fields are gone before those of the next one are made.
-            values = self.rows.plain_values(fields, checked)
-            lines = ((keys[at], numbers[at], *values(at)) for at in order)
+            whole = fewest + 1 >= self.rows.all_columns
+            lines = self.rows.plain_lines(records, split, checked, order, numbers, whole=whole)
         else:
-            rows = [fields(position) for position in range(count)]
+            rows = [split(record) if isinstance(record, str) else record for record in records]
             columns = [keys, numbers, *self.rows.values(rows, checked)[1:]]
             if self.keeps_fields:
                 columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
