@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import typer
 
@@ -46,9 +47,17 @@ def _done_here(product: Product, number: int) -> Job:
     except UNUSABLE_SETTINGS as trouble:
         stop(f"Job {number} waits for a worker: {trouble}")
     thread = threading.Thread(target=worker.run, kwargs={"until": over})
+
+    def wait(seconds: float) -> None:
+        # The thread ends with the job.
+        if thread.is_alive():
+            thread.join(seconds)
+        else:
+            time.sleep(seconds)
+
     thread.start()
     try:
-        return follow(product, number)
+        return follow(product, number, wait=wait)
     except KeyboardInterrupt:
         typer.echo("Stopping after the rows under way.")
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Self
 
@@ -37,10 +37,11 @@ def found(product: Product, number: int) -> Job:
     return job if job is not None else stop(f"There is no job {number}.")
 
 
-def follow(product: Product, number: int) -> Job:
+def follow(product: Product, number: int, *, wait: Callable[[float], object] = time.sleep) -> Job:
     """Show a job's progress until it ends, and then its result. KeyboardInterrupt passes.
 
-    A terminal redraws the figures in place; elsewhere a line is printed every few seconds, if they changed.
+    A terminal redraws the figures in place; elsewhere a line is printed every few seconds, if they changed. `wait` gets
+    the seconds between two looks, and may return earlier.
     """
     views = JobViews(product)
     in_place = console.is_terminal and not console.is_dumb_terminal
@@ -49,7 +50,7 @@ def follow(product: Product, number: int) -> Job:
         display.show(view)
         pause = FIRST_PACE
         while not view.job.over:
-            time.sleep(pause)
+            wait(pause)
             pause = min(2 * pause, PACE)
             if interrupted.is_set():
                 raise KeyboardInterrupt

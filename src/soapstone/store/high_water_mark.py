@@ -14,12 +14,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import Connection, select
 
 from soapstone.errors import ConflictError
 from soapstone.store import private
 from soapstone.store.database import Database
-from soapstone.store.numbers import handed_out, stored
+from soapstone.store.numbers import handed_out, reached, stored
+from soapstone.store.table_names import has_table
 from soapstone.store.tables import secrets
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,10 @@ class HighWaterMark:
             records = records_id(connection)
             if records is not None and records != told.records:
                 raise ConflictError(f"These are other records than those that {self._path} tells of.{REMEDY}")
-            now = handed_out(connection)
-        if records is None or any(now[name] < number for name, number in told.numbers.items() if name in now):
+            behind = _behind(reached(connection), told)
+            if behind:
+                behind = _behind(handed_out(connection), told)
+        if records is None or behind:
             raise ConflictError(
                 f"These records are older than {self._path} tells: numbers would be handed out twice.{REMEDY}"
             )
@@ -77,14 +80,13 @@ class HighWaterMark:
         """
         told = self._read()
         with database.read() as connection:
-            records, numbers = records_id(connection), stored(connection)
-        if records is None or (told is not None and told.records != records):
-            return
-        if told is not None:
-            # Rows that were deleted count as well.
-            numbers = {name: max(number, told.numbers.get(name, 0)) for name, number in numbers.items()}
-            if numbers == told.numbers:
+            records = records_id(connection)
+            if records is None or (told is not None and told.records != records):
                 return
+            # Rows that were deleted count as well.
+            numbers = stored(connection, told and told.numbers)
+        if told is not None and numbers == told.numbers:
+            return
         database.settle()
         self._write(_Content(records, numbers))
 
@@ -146,8 +148,12 @@ class HighWaterMark:
         private.sync(self._path.parent)
 
 
+def _behind(numbers: Mapping[str, int], told: _Content) -> bool:
+    return any(numbers[name] < number for name, number in told.numbers.items() if name in numbers)
+
+
 def records_id(connection: Connection) -> str | None:
     """Return the id of this installation's database; None in a schema without it."""
-    if not inspect(connection).has_table(secrets.name):
+    if not has_table(connection, secrets.name):
         return None
     return connection.execute(select(secrets.c.value).where(secrets.c.name == "records")).scalar_one_or_none()

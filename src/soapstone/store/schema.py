@@ -10,13 +10,14 @@ from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, inspect, select, text
+from sqlalchemy import Connection, select, text
 
 from soapstone.clock import now
 from soapstone.errors import ConflictError
 from soapstone.store import private, queue_schema
 from soapstone.store.database import Database
 from soapstone.store.numbers import handed_out, put_back
+from soapstone.store.table_names import has_table
 from soapstone.store.tables import secrets
 from soapstone.store.timestamps import EPOCH
 from soapstone.store.transient_errors import translated
@@ -161,7 +162,7 @@ def beside(path: Path, what: str) -> Path:
 
 def is_copy(connection: Connection) -> bool:
     """Return whether the database is an unused backup: the original may have given out numbers since."""
-    if not inspect(connection).has_table(secrets.name):
+    if not has_table(connection, secrets.name):
         return False
     return connection.execute(select(secrets.c.value).where(secrets.c.name == COPY)).scalar_one_or_none() is not None
 
@@ -170,7 +171,7 @@ def check_moved(database: Database) -> None:
     """Raise ConflictError for records that were moved elsewhere, and for those that a move has not completed."""
     check_unfinished(database)
     with database.read() as connection:
-        if not inspect(connection).has_table(secrets.name):
+        if not has_table(connection, secrets.name):
             return
         where = connection.execute(select(secrets.c.value).where(secrets.c.name == MOVED)).scalar_one_or_none()
     if where is not None:
@@ -185,7 +186,7 @@ def check_unfinished(database: Database) -> None:
     # Only PostgreSQL can be the target of a move.
     if database.kind == "postgresql":
         with database.read() as connection:
-            if inspect(connection).has_table(UNFINISHED):
+            if has_table(connection, UNFINISHED):
                 raise ConflictError(
                     "A move of records into this database is not complete. Run soapstone db move again."
                 )
@@ -199,7 +200,7 @@ def _say_copy(path: Path) -> None:
 
 
 def _version(connection: Connection) -> str | None:
-    if not inspect(connection).has_table("alembic_version"):
+    if not has_table(connection, "alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
