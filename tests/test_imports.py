@@ -73,6 +73,7 @@ ON_TOP = {
     "uvicorn_check",
     "listening",
     "supervisor",
+    "early_worker",
     "web_processes",
     "demo",
     "banner",

@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from soapstone import early_worker
 from soapstone.supervisor import Supervisor
 
 PATIENCE = 60.0
@@ -62,3 +65,42 @@ def test_without_records_it_ends_with_its_parent(tmp_path: Path) -> None:
     done = subprocess.run(command, input=b"", capture_output=True, timeout=PATIENCE, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     assert not (tmp_path / "data").exists()
+
+
+def test_the_first_one_loads_its_modules_before_its_arguments_are_known(tmp_path: Path) -> None:
+    lock = tmp_path / "data/worker.lock"
+    early_worker.begin(["--port", "0"])
+    (begun,) = early_worker._waiting
+    supervisor = Supervisor(["--data", str(lock.parent)], {"SOAPSTONE_LOG_FORMAT": "json"})
+    supervisor.start()
+    try:
+        supervisor.tell_ready()
+        until(lock.exists)
+        assert supervisor._process is begun
+        assert early_worker._waiting == []
+        # The next one is started as usual.
+        lock.unlink()
+        os.kill(begun.pid, signal.SIGKILL)
+        until(lock.exists)
+        assert supervisor._process is not begun
+    finally:
+        supervisor.stop()
+
+
+@pytest.mark.parametrize("option", ["--test", "--test-on-any-address", "--seed=x", "--shadow=http://x", "--help", "-h"])
+def test_no_worker_is_started_early_where_none_is_needed(option: str) -> None:
+    early_worker.begin(["--port", "0", option])
+    assert early_worker._waiting == []
+
+
+def test_an_early_one_that_is_not_needed_ends() -> None:
+    early_worker.begin([])
+    (begun,) = early_worker._waiting
+    early_worker.end_unused()
+    assert begun.returncode == -signal.SIGKILL
+    # Also when the server cannot end it any more; it has loaded what jobs need, and says nothing.
+    command = [sys.executable, "-X", "importtime", "-m", "soapstone", early_worker.COMMAND]
+    done = subprocess.run(command, input=b"", capture_output=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert b"soapstone.runners" in done.stderr
+    assert all(line.startswith(b"import time:") for line in done.stderr.splitlines())

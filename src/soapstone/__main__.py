@@ -54,9 +54,31 @@ def _run() -> None:
         run(sys.argv[2:])
     from soapstone.heap import loading
 
+    serves = sys.argv[1:2] == ["serve"]
     with loading():
+        if serves:
+            from soapstone import early_worker
+
+            early_worker.begin(sys.argv[2:])
+        elif sys.argv[1:2] == ["await-arguments"] and not _loaded_early():
+            return
         from soapstone.cli import main as run_command
-    run_command()
+    try:
+        run_command()
+    finally:
+        if serves:
+            early_worker.end_unused()
+
+
+def _loaded_early() -> bool:
+    """Load what a worker needs, and take its arguments. False if the server that began it is gone."""
+    # Ctrl-C reaches all processes of a terminal: the server decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    import soapstone.commands.servers
+    import soapstone.runners  # noqa: F401
+    from soapstone.early_worker import await_arguments
+
+    return await_arguments()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from soapstone import early_worker
+
 log = logging.getLogger(__name__)
 
 # A process that exits by itself within these seconds is restarted with a delay; a killed one is restarted at once.
@@ -42,6 +44,7 @@ class Supervisor:
     ) -> None:
         self._name = name
         self._command = [sys.executable, "-m", "soapstone", command, "--supervised", *arguments]
+        self._changes = environment
         self._environment = {**os.environ, **environment}
         self._inherited = inherited
         self._stop = threading.Event()
@@ -92,10 +95,7 @@ class Supervisor:
         while not self._stop.is_set():
             began = time.monotonic()
             with self._lock:
-                # The command is our own interpreter with our own arguments.
-                self._process = subprocess.Popen(  # noqa: S603
-                    self._command, env=self._environment, stdin=subprocess.PIPE, pass_fds=self._inherited, bufsize=0
-                )
+                self._process = self._begun()
                 self._write_ready()
             if self._stop.is_set():
                 self._process.send_signal(signal.SIGTERM)
@@ -116,6 +116,16 @@ class Supervisor:
                     ENDS_SECONDS,
                 )
             self._stop.wait(pause)
+
+    def _begun(self) -> subprocess.Popen[bytes]:
+        if not self._inherited:
+            early = early_worker.take(self._command[3:], self._changes)
+            if early is not None:
+                return early
+        # The command is our own interpreter with our own arguments.
+        return subprocess.Popen(  # noqa: S603
+            self._command, env=self._environment, stdin=subprocess.PIPE, pass_fds=self._inherited, bufsize=0
+        )
 
     def _write_ready(self) -> None:
         if self._records_are_ready and self._process is not None and self._process.stdin is not None:

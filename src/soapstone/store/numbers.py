@@ -77,6 +77,12 @@ NUMBERED: tuple[Table, ...] = (
 NUMBER_LOCKS = 7400
 
 _TABLES = {table.name: table for table in metadata.sorted_tables if "id" in table.c}
+# The last numbers of PostgreSQL's sequences, by table. Planned as a union of tables it takes several times as long.
+_SEQUENCES = text(
+    "SELECT relname, pg_sequence_last_value(pg_get_serial_sequence(relname, 'id')) FROM pg_catalog.pg_class"
+    " WHERE relkind IN ('r', 'p') AND relname = ANY(:names)"
+    " AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())"
+)
 
 
 def add_row(connection: Connection, table: Table, values: Mapping[str, Any], number: int | None = None) -> RowMapping:
@@ -159,14 +165,10 @@ def reached(connection: Connection) -> dict[str, int]:
 
     Only rows that were written past a sequence have higher ones.
     """
-    there = _tables(connection)
     if connection.dialect.name == "postgresql":
-        sequences = (
-            select(literal(name), func.pg_sequence_last_value(func.pg_get_serial_sequence(name, "id")))
-            for name in there
-        )
-        found = connection.execute(union_all(*sequences)) if there else ()
+        found = connection.execute(_SEQUENCES, {"names": sorted(_TABLES)})
         return {name: number or 0 for name, number in found} | {CONTACT_NUMBERS: _contact_numbers(connection)}
+    there = _tables(connection)
     rows = connection.execute(text("SELECT name, seq FROM sqlite_sequence")) if there else ()
     last = {name: int(seq) for name, seq in rows}
     return {name: last.get(name, 0) for name in there} | {CONTACT_NUMBERS: _contact_numbers(connection)}
