@@ -6,11 +6,11 @@ import string
 import unicodedata
 
 import pytest
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from soapstone.addresses import address_key, address_keys, invalid, is_address, roles
+from soapstone.addresses import RESERVED, address_key, address_keys, invalid, is_address, roles
 
 
 def by_the_rules(text: str) -> bool:
@@ -22,6 +22,10 @@ def by_the_rules(text: str) -> bool:
     except EmailNotValidError:
         return False
     return True
+
+
+def test_reserved_names_are_those_of_email_validator() -> None:
+    assert {name.rpartition(".")[2] for name in SPECIAL_USE_DOMAIN_NAMES} - {"test"} == RESERVED
 
 
 ATOMS = st.text(string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-", max_size=66)

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.commands.test_commands import Run, ready, run
 
-from soapstone.commands.common import console, printable
+from soapstone.commands.common import printable
+from soapstone.commands.terminal import console
 
 __all__ = ["ready", "run"]
 

@@ -10,8 +10,9 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import RIGHTS, Account
-from soapstone.commands.common import console, field_values, list_of, on_account, on_records, printable, stop, text_of
+from soapstone.commands.common import field_values, list_of, on_account, on_records, printable, stop, text_of
 from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.terminal import console
 from soapstone.product import Product
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 from soapstone.vocabulary.tracking import TrackingMode

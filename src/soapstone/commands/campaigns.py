@@ -6,8 +6,9 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, ListId, console, list_of, on_account, stop
+from soapstone.commands.common import ChosenNumber, ListId, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.terminal import console
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Campaigns of lists.")

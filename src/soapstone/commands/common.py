@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
@@ -42,16 +40,6 @@ def printable(text: str) -> str:
     """Return the text with a replacement character for each control character but tab and line feed."""
     return _CONTROLS.sub("\ufffd", text)
 
-
-class _Console(Console):
-    """Prints user text literally: never as markup, emoji or control characters."""
-
-    def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(printable(text), **options)
-
-
-# A pipe has no width of its own; tables there are not folded to a terminal's.
-console = _Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False, highlight=False)
 
 Data = Annotated[Path | None, typer.Option("--data", help="The server's data folder.")]
 DatabaseUrl = Annotated[str | None, typer.Option("--database", help="Database URL; a SQLite file by default.")]

@@ -10,7 +10,8 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE, AuditAction
-from soapstone.commands.common import console, on_account, stop, write_file
+from soapstone.commands.common import on_account, stop, write_file
+from soapstone.commands.terminal import console
 from soapstone.errors import ConflictError, NotFoundError
 from soapstone.product import Product
 

@@ -8,8 +8,9 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, console, on_account, stop
+from soapstone.commands.common import ChosenNumber, on_account, stop
 from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.terminal import console
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Events and their sign-ups.")

@@ -13,8 +13,9 @@ import typer
 from soapstone.accounts.account import Account
 from soapstone.commands import html_table
 from soapstone.commands.column_questions import ask
-from soapstone.commands.common import console, list_of, on_account, stop
+from soapstone.commands.common import list_of, on_account, stop
 from soapstone.commands.inline_worker import work_off
+from soapstone.commands.terminal import console
 from soapstone.errors import InvalidError
 from soapstone.imports import excel_xml
 from soapstone.imports.columns import Headings, Plan, shortened

@@ -10,11 +10,12 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import console, on_account, on_records, stop, write_bytes
+from soapstone.commands.common import on_account, on_records, stop, write_bytes
 from soapstone.commands.inline_worker import watched
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.commands.progress import advance
 from soapstone.commands.progress import found as job_of
+from soapstone.commands.terminal import console
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.console.number_format import span
 from soapstone.imports.rejects import rejects_file

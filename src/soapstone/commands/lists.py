@@ -9,8 +9,9 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import ChosenNumber, address_of, console, list_of, on_account, stop
+from soapstone.commands.common import ChosenNumber, address_of, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.terminal import console
 from soapstone.product import Product
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.vocabulary.tracking import TrackingMode

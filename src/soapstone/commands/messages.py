@@ -13,8 +13,9 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
-from soapstone.commands.common import ChosenNumber, console, list_of, on_account, printable, stop, text_of
+from soapstone.commands.common import ChosenNumber, list_of, on_account, printable, stop, text_of
 from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.commands.terminal import console
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.vocabulary.messages import MessageKind

@@ -16,7 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from soapstone.clock import now
-from soapstone.commands.common import console, printable, stop
+from soapstone.commands.common import printable, stop
+from soapstone.commands.terminal import console
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.console.number_format import span
 from soapstone.jobs.job import Job

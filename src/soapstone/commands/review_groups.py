@@ -6,8 +6,9 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
-from soapstone.commands.common import ListId, address_of, console, list_of, on_account, stop
+from soapstone.commands.common import ListId, address_of, list_of, on_account, stop
 from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.terminal import console
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Review groups of lists.")

@@ -21,12 +21,13 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.clock import now
-from soapstone.commands.common import console, list_of, on_account, on_records, printable, stop, write_bytes
+from soapstone.commands.common import list_of, on_account, on_records, printable, stop, write_bytes
 from soapstone.commands.conditions import terms_of
 from soapstone.commands.jobs import cancel_job
 from soapstone.commands.json_output import Json, print_all, print_json
 from soapstone.commands.messages import merge_values, message_of
 from soapstone.commands.progress import found
+from soapstone.commands.terminal import console
 from soapstone.console.job_view import JobViews
 from soapstone.imports.formulas import escaped
 from soapstone.imports.layout import recognised

@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from soapstone.commands.common import Data, DatabaseUrl, console, settings_of, stop
+from soapstone.commands.common import Data, DatabaseUrl, settings_of, stop
 from soapstone.commands.json_output import Json, print_json
 from soapstone.commands.startup_checks import check_settings
+from soapstone.commands.terminal import console
 from soapstone.settings import PREFIX, SETTINGS, source_of
 
 app = typer.Typer()

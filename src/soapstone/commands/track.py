@@ -11,8 +11,9 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import Account
-from soapstone.commands.common import account_of, console, on_account, on_records, stop, write_bytes, write_file
+from soapstone.commands.common import account_of, on_account, on_records, stop, write_bytes, write_file
 from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.commands.terminal import console
 from soapstone.labels import MAIL_FIGURES
 from soapstone.product import Product
 from soapstone.sending.reports import SendRecord
