@@ -99,7 +99,7 @@ STEM = "a" * LENGTH
 
 def _with_stems(text: str) -> object:
     """Write a body of which all but its ends is the same in every mail."""
-    piece = f"\n{text}\n"
+    piece = f"\n{STEM}\n{text}\n"
     return Body("plain", fixed=[piece], stem=STEM).write([piece], "b" * LENGTH)
 
 
@@ -229,6 +229,7 @@ TEXTS: dict[str, Worst] = {
     "sending.mail.spamd _TABLE": repeated(
         "---- |-|", "---- ---------- |-|x", "---- ---------- ----------| |x", "|---- |", meet="split"
     ),
+    "sending.messages.template _ESCAPED": repeated("|a|", meet="search"),
     "sending.messages.template _SURROGATE": repeated("|a|", meet="search"),
     # The text is a file of this package.
     "shadow.descriptions renamed": repeated("|http://|", "|http://a|", "http://|a|", meet=_in_a_description),

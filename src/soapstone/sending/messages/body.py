@@ -1,8 +1,8 @@
 """One body of all mails of a message, as bytes: what does not differ between the mails is prepared once.
 
 A text comes in pieces, as its template gives them. The whole lines within a piece that is the same in every mail are
-encoded once and kept; only the lines in which something is merged are encoded for each mail. The result is the same as
-if the whole text were encoded for itself: quoted-printable knows nothing beyond a line, and what decides about the
+encoded once and kept; the lines in which something is merged are encoded together for each mail. The result is the same
+as if the whole text were encoded for itself: quoted-printable knows nothing beyond a line, and what decides about the
 encoding (letters, lengths, marks) is summed up from the parts.
 
 In a tracked message a text of letters and digits stands for the stem, which differs in each mail. It is as long as a
@@ -27,68 +27,57 @@ _HIGH = bytes(range(0x7F, 0x100))
 _MARK = b"--=_"
 # Quoted-printable breaks a long line by it.
 _SOFT_BREAK = b"=\r\n"
+# A line that stands for shared lines among those of one mail.
+_SEPARATOR = "\x01\n"
+_OPEN_OR_SEPARATOR = _OPEN + b"\x01"
 
 
-class Lines:
-    """Whole lines of a text, each with its end. All that is worked out is kept."""
+class SharedLines:
+    """Whole lines that are the same in every mail, but for its stem; all that is worked out of them is kept.
 
-    # `cached_property` would keep these, too, but takes a lock the first time, and most lines are of one mail.
-    __slots__ = ("_as_is", "_data", "_open", "_quoted", "_text")
+    `gap` is the text that stands for the stem, if there is one.
+    """
 
-    def __init__(self, text: str) -> None:
-        self._text = _LINE_BREAK.sub("\n", text) if "\r" in text else text
-        self._open: bool | None = None
-        self._as_is: bytes | None = None
+    def __init__(self, text: str, gap: str = "") -> None:
+        self._text = _normalized(text)
+        data = self._text.encode()
+        # Whether they may stand as they are: ASCII without control characters, no boundary, no line too long.
+        self.open = self._text.isascii() and _is_open(data, _OPEN)
+        self._as_is = data.replace(b"\n", b"\r\n") if self.open else b""
+        self._gap = None
+        if gap and gap in text:
+            self._gap = re.compile(b"(" + b"(?:=\r\n)?".join(re.escape(letter.encode()) for letter in gap) + b")")
         self._data: dict[str, bytes | None] = {}
+        self._high: dict[str, int] = {}
         self._quoted: dict[str, bytes] = {}
+        # Way of encoding → its pieces, of which every second one is a gap, and the soft line break in each gap.
+        self._pieces: dict[str, tuple[list[bytes], list[int]]] = {}
 
-    def joined(self, way: str, encoded: bytes, stem: bytes) -> bytes:
-        """Return the lines, encoded in this way, with the stem of the mail where it belongs."""
-        return encoded
+    def as_is(self, stem: bytes) -> bytes:
+        """Return the lines as they go out in the open, if they may, with the stem of the mail."""
+        return self._joined("", self._as_is, stem)
 
-    @property
-    def open(self) -> bool:
-        """Whether they may stand as they are: ASCII without control characters, no boundary, no line too long."""
-        if self._open is None:
-            self._open = self._text.isascii() and _is_open(self._text.encode())
-        return self._open
-
-    @property
-    def as_is(self) -> bytes:
-        """The lines as they go out, if they may stand in the open."""
-        if self._as_is is None:
-            self._as_is = self._text.encode().replace(b"\n", b"\r\n")
-        return self._as_is
+    def quoted(self, charset: str, stem: bytes) -> bytes:
+        """Return the lines as they go out in quoted-printable, with the stem of the mail."""
+        quoted = self._quoted.get(charset)
+        if quoted is None:
+            quoted = self._quoted[charset] = _quoted(self.data(charset) or b"")
+        return self._joined(charset, quoted, stem)
 
     def data(self, charset: str) -> bytes | None:
         """Return the lines in a character set, with LF as line end; None when it has not all their letters."""
         if charset not in self._data:
-            try:
-                self._data[charset] = self._text.encode(charset)
-            except UnicodeEncodeError:
-                self._data[charset] = None
+            self._data[charset] = _encoded(self._text, charset)
         return self._data[charset]
 
-    def quoted(self, charset: str) -> bytes:
-        """Return the lines as they go out in quoted-printable."""
-        if charset not in self._quoted:
-            self._quoted[charset] = binascii.b2a_qp(self.data(charset) or b"").replace(b"\n", b"\r\n")
-        return self._quoted[charset]
+    def high(self, charset: str) -> int:
+        """Return how many octets of these data are not ASCII."""
+        if charset not in self._high:
+            self._high[charset] = _high(self.data(charset) or b"")
+        return self._high[charset]
 
-
-class SharedLines(Lines):
-    """Lines that are the same in every mail, but for its stem; `gap` finds what stands for it."""
-
-    __slots__ = ("_gap", "_pieces")
-
-    def __init__(self, text: str, gap: re.Pattern[bytes] | None) -> None:
-        super().__init__(text)
-        self._gap = gap
-        # Way of encoding → its pieces, of which every second one is a gap, and the soft line break in each gap.
-        self._pieces: dict[str, tuple[list[bytes], list[int]]] = {}
-
-    def joined(self, way: str, encoded: bytes, stem: bytes) -> bytes:
-        """Return the encoded lines with the stem in their gaps."""
+    def _joined(self, way: str, encoded: bytes, stem: bytes) -> bytes:
+        """Return the lines, encoded in this way, with the stem in their gaps."""
         if self._gap is None:
             return encoded
         if way not in self._pieces:
@@ -103,23 +92,31 @@ class Body:
     """Writes one body of all mails of a message. `fixed` are pieces that are the same in every mail.
 
     `charset` is that of the texts, as far as it has their letters. `stem` is the text that stands for a mail's stem, if
-    there is one. Not for several threads.
+    there is one. With `texts` the pieces of each mail are these texts, which are fixed, and a value between each two of
+    them. Not for several threads.
     """
 
-    def __init__(self, subtype: str, charset: str = "utf-8", fixed: Collection[str] = (), stem: str = "") -> None:
+    def __init__(
+        self,
+        subtype: str,
+        charset: str = "utf-8",
+        fixed: Collection[str] = (),
+        stem: str = "",
+        texts: Sequence[str] = (),
+    ) -> None:
         self._subtype = subtype
         self._charset = charset
         self._stem = stem
-        gap = None
-        if stem:
-            gap = re.compile(b"(" + b"(?:=\r\n)?".join(re.escape(letter.encode()) for letter in stem) + b")")
-        # Of a piece with at least one line end: up to the first one, the whole lines after it, and what follows them.
-        self._fixed: dict[str, tuple[str, Lines | None, str]] = {}
+        # Of a piece with whole lines between its first and its last line end: the rest with a separator in their place.
+        self._fixed: dict[str, tuple[str, SharedLines]] = {}
         for piece in fixed:
             first, last = piece.find("\n") + 1, piece.rfind("\n") + 1
-            if first:
-                middle = SharedLines(piece[first:last], gap) if last > first else None
-                self._fixed[piece] = (piece[:first], middle, piece[last:])
+            if last > first:
+                self._fixed[piece] = piece[:first] + _SEPARATOR + piece[last:], SharedLines(piece[first:last], stem)
+        # What all mails have of these texts: their own lines with gaps for the values, and shared lines.
+        self._texts, self._shared = self._divided(texts)
+        self._gaps = [""] * (2 * len(texts) - 1)
+        self._gaps[::2] = self._texts
         self._heads: dict[tuple[str, str], bytes] = {}
 
     def write(self, pieces: Sequence[str], stem: str = "") -> bytes:
@@ -127,51 +124,56 @@ class Body:
 
         `stem` is that of the mail, and as long as what stands for it.
         """
-        return self._encode(self._lines(pieces, stem), stem.encode())
+        if self._texts:
+            own, shared = self._gaps.copy(), self._shared
+            own[1::2] = pieces[1::2]
+        else:
+            own, shared = self._divided(pieces)
+        text = "".join(own)
+        if text.count(_SEPARATOR[0]) != len(shared):
+            # A value has this character.
+            text, shared = "".join(pieces), []
+        if self._stem:
+            text = text.replace(self._stem, stem)
+        text = _normalized(text)
+        return self._encode(text if text.endswith("\n") else text + "\n", shared, stem.encode())
 
-    def _lines(self, pieces: Sequence[str], stem: str) -> list[Lines]:
-        lines: list[Lines] = []
-        begun: list[str] = []
+    def _divided(self, pieces: Sequence[str]) -> tuple[list[str], list[SharedLines]]:
+        """Return pieces with separators in place of shared lines, and the latter."""
+        own: list[str] = []
+        shared: list[SharedLines] = []
         for piece in pieces:
             known = self._fixed.get(piece)
             if known is None:
-                begun.append(piece)
-                continue
-            before, middle, after = known
-            begun.append(before)
-            if middle is not None:
-                lines += (self._own(begun, stem), middle)
-                begun = [after]
+                own.append(piece)
             else:
-                begun.append(after)
-        rest = "".join(begun)
-        if rest or not lines:
-            lines.append(self._own([rest if rest.endswith(("\n", "\r")) else rest + "\n"], stem))
-        return lines
+                own.append(known[0])
+                shared.append(known[1])
+        return own, shared
 
-    def _own(self, pieces: Sequence[str], stem: str) -> Lines:
-        """Return lines of this mail alone."""
-        text = "".join(pieces)
-        return Lines(text.replace(self._stem, stem) if self._stem else text)
-
-    def _encode(self, lines: list[Lines], stem: bytes) -> bytes:
-        if all(part.open for part in lines):
-            charset = self._charset
-            return self._head(charset, "7bit") + b"".join([part.joined("7bit", part.as_is, stem) for part in lines])
+    def _encode(self, text: str, shared: Sequence[SharedLines], stem: bytes) -> bytes:
+        """Return the body with its headers: the lines of this mail, with shared lines in place of separators."""
         charset = self._charset
-        parts = [part.data(charset) for part in lines]
-        if None in parts:
+        if text.isascii() and all(part.open for part in shared):
+            data = text.encode()
+            if _is_open(data, _OPEN_OR_SEPARATOR if shared else _OPEN):
+                lines = data.replace(b"\n", b"\r\n")
+                return self._head(charset, "7bit") + _filled(lines, b"\x01\r\n", [part.as_is(stem) for part in shared])
+        parts = [part.data(charset) for part in shared]
+        encoded = _encoded(text, charset)
+        if encoded is None or None in parts:
             charset = "utf-8"
-            parts = [part.data(charset) for part in lines]
-        data = b"".join([part for part in parts if part])
+            parts, encoded = [part.data(charset) for part in shared], text.encode()
         # Text that is mostly not ASCII is three times as long when every byte of it is quoted.
-        if (len(data) - len(data.translate(None, _HIGH))) * 6 > len(data):
+        size = len(encoded) + sum([len(part) - len(_SEPARATOR) for part in parts if part])
+        if (_high(encoded) + sum([part.high(charset) for part in shared])) * 6 > size:
+            whole = _filled(encoded, b"\x01\n", [part or b"" for part in parts])
             if self._stem:
-                data = data.replace(self._stem.encode(), stem)
-            encoded = base64.encodebytes(data.replace(b"\n", b"\r\n")).replace(b"\n", b"\r\n")
-            return self._head(charset, "base64") + encoded
-        quoted = [part.joined(charset, part.quoted(charset), stem) for part in lines]
-        return self._head(charset, "quoted-printable") + b"".join(quoted)
+                whole = whole.replace(self._stem.encode(), stem)
+            lines = base64.encodebytes(whole.replace(b"\n", b"\r\n")).replace(b"\n", b"\r\n")
+            return self._head(charset, "base64") + lines
+        quoted = _filled(_quoted(encoded), b"=01\r\n", [part.quoted(charset, stem) for part in shared])
+        return self._head(charset, "quoted-printable") + quoted
 
     def _head(self, charset: str, encoding: str) -> bytes:
         if (charset, encoding) not in self._heads:
@@ -181,8 +183,38 @@ class Body:
         return self._heads[charset, encoding]
 
 
-def _is_open(data: bytes) -> bool:
-    return not (data.translate(None, _OPEN) or _MARK in data or _has_long_line(data))
+def _normalized(text: str) -> str:
+    """Return the text with LF as line end."""
+    return _LINE_BREAK.sub("\n", text) if "\r" in text else text
+
+
+def _encoded(text: str, charset: str) -> bytes | None:
+    try:
+        return text.encode(charset)
+    except UnicodeEncodeError:
+        return None
+
+
+def _quoted(data: bytes) -> bytes:
+    return binascii.b2a_qp(data).replace(b"\n", b"\r\n")
+
+
+def _high(data: bytes) -> int:
+    """Return how many octets are not ASCII."""
+    return len(data) - len(data.translate(None, _HIGH))
+
+
+def _filled(lines: bytes, separator: bytes, shared: Sequence[bytes]) -> bytes:
+    """Return the lines with shared ones in place of the separators."""
+    if not shared:
+        return lines
+    parts = [b""] * (2 * len(shared) + 1)
+    parts[0::2], parts[1::2] = lines.split(separator), shared
+    return b"".join(parts)
+
+
+def _is_open(data: bytes, octets: bytes) -> bool:
+    return not (data.translate(None, octets) or _MARK in data or _has_long_line(data))
 
 
 def _has_long_line(data: bytes) -> bool:

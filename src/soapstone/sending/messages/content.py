@@ -135,8 +135,8 @@ class Content:
 
     def bodies(self, charset: str, stem: str = "") -> tuple[Body, Body | None]:
         """Return the writers of text and HTML bodies (None without any) from merged pieces; `stem` as for `Body`."""
-        html = Body("html", charset, self._html.fixed, stem) if self._html else None
-        return Body("plain", charset, self._plain.fixed, stem), html
+        html = Body("html", charset, self._html.fixed, stem, self._html.texts) if self._html else None
+        return Body("plain", charset, self._plain.fixed, stem, self._plain.texts), html
 
     def merge(self, values: Mapping[str, str], address_of: AddressOf | None = None) -> Merged:
         """Return the parts for one recipient; a key without a value stands for empty text.

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from jinja2 import TemplateError, nodes
 from jinja2.environment import Template as CompiledTemplate
@@ -32,6 +32,8 @@ from soapstone.sending.messages.message import (
 )
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# What is written otherwise in HTML.
+_ESCAPED = re.compile("[&<>'\"]")
 
 
 class Allowance:
@@ -153,7 +155,8 @@ _ENVIRONMENTS = {markup: _environment(markup) for markup in (False, True)}
 
 class Template:
     """A compiled template. `names` holds the keys (`merge_key`) of all values that it may use, `fixed` at least all
-    pieces of its text that are the same for every recipient.
+    pieces of its text that are the same for every recipient, `texts` those of one with nothing but texts and values,
+    whose `pieces` are a text, a value and so on.
 
     `part` names the text in sentences ("subject"); `markup` escapes values for HTML. With `tracked` it may have
     addresses of `tracked_address`. Raises InvalidMessage.
@@ -168,7 +171,7 @@ class Template:
             _check_body(tree.body, tracked)
             names = _Names()
             names.visit(tree)
-            parts = _parts(tree)
+            parts = _Parts.of(tree)
             code = None if parts is not None else environment.compile(tree)
         except _NotAllowed as refused:
             raise InvalidMessage(f"The {part} uses what a template may not use{_line(refused)}.") from None
@@ -182,12 +185,13 @@ class Template:
         self.names: Mapping[str, str] = names.found
         # Jinja takes several times as long as looking up the values of a template without filters and conditions.
         self._parts = parts
-        self._shown: Callable[[str], str] = escape if markup else str
+        self.texts: Sequence[str] = parts.texts if parts is not None else ()
+        self._markup = markup
         if code is not None:
             self.fixed = frozenset(_texts(code))
             self._template = CompiledTemplate.from_code(environment, code, {})
         else:
-            self.fixed = frozenset(text for text, is_value in parts or () if not is_value)
+            self.fixed = frozenset(filter(None, self.texts))
         # A text that asks for nothing is merged once.
         differs = names.found or tree.find(nodes.FilterBlock) is not None
         self._always = None if differs else self._merge({}, Allowance(), None)
@@ -212,14 +216,11 @@ class Template:
         return "".join(self.pieces(values, allowance))
 
     def _merge(self, values: Mapping[str, str], allowance: Allowance, address_of: AddressOf | None) -> Sequence[str]:
-        found: Iterable[str]
         if self._parts is not None:
-            shown = self._shown
-            found = (shown(values[text]) if is_value else text for text, is_value in self._parts)
-        else:
-            template = self._template
-            context = template.new_context({VALUES: values, ALLOWANCE: allowance, ADDRESS_OF: address_of})
-            found = template.root_render_func(context)
+            return self._parts.merge(values, allowance, markup=self._markup)
+        template = self._template
+        context = template.new_context({VALUES: values, ALLOWANCE: allowance, ADDRESS_OF: address_of})
+        found: Iterable[str] = template.root_render_func(context)
         pieces: list[str] = []
         left = allowance.merged
         # Piece by piece: all of them may not fit into memory.
@@ -233,22 +234,47 @@ class Template:
         return pieces
 
 
-def _parts(tree: nodes.Template) -> list[tuple[str, bool]] | None:
-    """Return the texts of a template that has nothing but texts and names, each with False, and keys with True.
+class _Parts:
+    """The parts of a template that has nothing but texts and values: the value of each key stands between two texts."""
 
-    None for any other template.
-    """
-    parts: list[tuple[str, bool]] = []
-    for output in tree.body:
-        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            match node:
-                case nodes.TemplateData(data=str(text)):
-                    parts.append((text, False))
-                case nodes.Getitem(arg=nodes.Const(value=str(key))):
-                    parts.append((key, True))
-                case _:
-                    return None
-    return parts
+    def __init__(self, texts: Sequence[str], keys: Sequence[str]) -> None:
+        self.texts = texts
+        self._keys = keys
+        self._size = sum(map(len, texts))
+        # Texts and values in turn.
+        self._pieces = [""] * (len(texts) + len(keys))
+        self._pieces[::2] = texts
+
+    @classmethod
+    def of(cls, tree: nodes.Template) -> Self | None:
+        """Return those of a template; None for any other one."""
+        texts, keys = [""], []
+        for output in tree.body:
+            for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+                match node:
+                    case nodes.TemplateData(data=str(text)):
+                        texts[-1] += text
+                    case nodes.Getitem(arg=nodes.Const(value=str(key))):
+                        keys.append(key)
+                        texts.append("")
+                    case _:
+                        return None
+        return cls(texts, keys)
+
+    def merge(self, values: Mapping[str, str], allowance: Allowance, *, markup: bool) -> list[str]:
+        """Return the texts with values, escaped in markup. Raises MergedTooLarge."""
+        given = [values[key] for key in self._keys]
+        size = sum(map(len, given))
+        # Before they are joined or escaped: all of them may not fit into memory.
+        allowance.merged -= self._size + size
+        allowance.check()
+        if markup and _ESCAPED.search("".join(given)):
+            given = [escape(value) for value in given]
+            allowance.merged -= sum(map(len, given)) - size
+            allowance.check()
+        pieces = self._pieces.copy()
+        pieces[1::2] = given
+        return pieces
 
 
 def _texts(code: CodeType) -> Iterator[str]:
