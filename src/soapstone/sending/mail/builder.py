@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup
@@ -79,8 +80,6 @@ class MailBuilder:
             raise JobFailed("The list or the message of this send is gone.")
         self._database = database
         self._job = job
-        # The same in every attempt.
-        self._date = job.started_at or job.submitted_at
         # Parts that the send replaces in a stored message.
         self._message: Message = replace(message, **job.request.get("instead", {}))
         self._list = contact_list
@@ -155,22 +154,21 @@ class MailBuilder:
 
         `email` is the recipient's address where it has changed since the row was read. Raises MergedTooLarge.
         """
-        content = self._written(row, email or row.email)
-        return self._signer.sign(content) if self._signer else content
+        return self._content(row, email or row.email, self._stem(row.id))
 
     def envelope(self, row: Row[Any], email: str = "") -> Envelope:
         """Return the mail of one of these recipients, in its envelope; `email` is as in `content_for`.
 
         Raises MergedTooLarge.
         """
-        sender, recipient = envelope(self._message.from_address), envelope(email or row.email)
-        mail_from = sender
+        email, stem, sender = email or row.email, self._stem(row.id), self._sender
+        recipient, mail_from = envelope(email), sender
         if self._bounces is not None and self._handling is not BounceHandling.LEAVE_ALONE:
-            mail_from = self._bounces.for_bounces(self._stem(row.id))
+            mail_from = self._bounces.for_bounces(stem)
         return Envelope(
             mail_from=mail_from.encode(),
             rcpt_to=recipient.encode(),
-            content=self.content_for(row, email),
+            content=self._content(row, email, stem),
             smtputf8=not (sender.isascii() and recipient.isascii()),
         )
 
@@ -220,26 +218,8 @@ class MailBuilder:
         return BounceHandling.STANDARD
 
     def _stem(self, delivery_id: int) -> str:
-        """Return the stem of a recipient's mail."""
-        if self._bounces is None:
-            raise LookupError("no mail has a stem")
-        return self._bounces.stems.make(self._message.id, delivery_id)
-
-    def _feedback(self, row: Row[Any]) -> dict[str, str]:
-        """Return what the header says of bounces and complaints (RFC 9477, Gmail's Feedback-ID)."""
-        if self._bounces is None:
-            return {}
-        found: dict[str, str] = {}
-        stem = self._stem(row.id)
-        # A provider believes the address only if the signature is of its domain, or of a parent of it.
-        if self._signer is not None and self._signer.signs_for(self._bounces.complaints):
-            found |= {"complaints_to": self._bounces.complaints, "stem": stem}
-            kept = f"list-{self._list.id}" if self._list else "none"
-            found["feedback_id"] = f"send-{self._job.id}:{kept}:account-{self._job.account_id}:soapstone"
-        if self._handling is BounceHandling.AGGRESSIVE:
-            found["author"] = self._bounces.author(stem)
-            found["reply_address"] = self._message.reply_address or self._message.from_address
-        return found
+        """Return the stem to which a recipient's mail comes back; empty if mails do not."""
+        return "" if self._bounces is None else self._bounces.stems.make(self._message.id, delivery_id)
 
     def _key(self, delivery_id: int) -> str:
         return f"{self._message.public_id}.{delivery_id}"
@@ -276,34 +256,64 @@ class MailBuilder:
         with self._database.read() as connection:
             return connection.execute(query).all()
 
-    def _written(self, row: Row[Any], email: str) -> bytes:
+    @cached_property
+    def _sender(self) -> str:
+        """The sender as SMTP takes it."""
+        return envelope(self._message.from_address)
+
+    @cached_property
+    def _head(self) -> Head:
+        """The headers of all mails, with what they say of bounces and complaints (RFC 9477, Gmail's Feedback-ID)."""
+        contact_list, bounces = self._list, self._bounces
+        reply_address, complaints_to, feedback_id = self._message.reply_address, "", ""
+        if self._is_aggressive:
+            reply_address = reply_address or self._message.from_address
+        # A provider believes the address only if the signature is of its domain, or of a parent of it.
+        if bounces is not None and self._signer is not None and self._signer.signs_for(bounces.complaints):
+            complaints_to = bounces.complaints
+            kept = f"list-{contact_list.id}" if contact_list else "none"
+            feedback_id = f"send-{self._job.id}:{kept}:account-{self._job.account_id}:soapstone"
+        return Head(
+            # The same in every attempt.
+            date=self._job.started_at or self._job.submitted_at,
+            from_address=self._message.from_address,
+            reply_address=reply_address,
+            list_name=contact_list.name if contact_list else "",
+            list_key=f"list-{contact_list.id}" if contact_list else "",
+            charset=self._message.charset,
+            complaints_to=complaints_to,
+            feedback_id=feedback_id,
+        )
+
+    @property
+    def _is_aggressive(self) -> bool:
+        return self._bounces is not None and self._handling is BounceHandling.AGGRESSIVE
+
+    def _content(self, row: Row[Any], email: str, stem: str) -> bytes:
         values = self._values(row)
         if email != row.email:
             values["email"] = email
-        stem = self.tracking.stem(row.id) if self.tracking else ""
-        merged = self.content.merge(values, self.tracking.address_of(stem) if self.tracking else None)
+        gap = self.tracking.stem(row.id) if self.tracking else ""
+        merged = self.content.merge(values, self.tracking.address_of(gap) if self.tracking else None)
         unsubscribe = ""
         if self._links is not None and self._one_click:
             made = "unsubscribe_link" in self._linked
             unsubscribe = values["unsubscribe_link"] if made else self._links.make("unsubscribe", row.id)
         relay_header = self._stationery.relay_header
-        head = Head(
+        content = self._head.around(
+            self._plain.write(merged.plain, gap),
+            self._html.write(merged.html, gap) if self._html is not None and merged.html is not None else None,
             key=self._key(row.id),
-            date=self._date,
             from_name=merged.from_name,
-            from_address=self._message.from_address,
             to_name=merged.to_name,
             to_address=email,
             subject=merged.subject,
-            list_name=self._list.name if self._list else "",
-            list_key=f"list-{self._list.id}" if self._list else "",
             unsubscribe=unsubscribe,
-            charset=self._message.charset,
+            stem=stem,
+            author=self._bounces.author(stem) if self._bounces is not None and self._is_aggressive else "",
             relay_header=relay_header(self._message.id, row.id) if relay_header else ("", ""),
-            **{"reply_address": self._message.reply_address} | self._feedback(row),
         )
-        html = self._html.write(merged.html, stem) if self._html is not None and merged.html is not None else None
-        return head.around(self._plain.write(merged.plain, stem), html)
+        return self._signer.sign(content) if self._signer else content
 
     def _values(self, row: Row[Any]) -> dict[str, str]:
         values = {"email": row.email}

@@ -34,15 +34,104 @@ _LONGEST_WORD = 60
 _CHARSETS = {name: Charset(name) for name in CHARSETS}
 
 
-@dataclass(frozen=True, kw_only=True)
 class Head:
-    """The header of a mail to one recipient. `key` is unique to it, made of letters, digits and points.
+    """The headers of all mails of a message, of which `around` writes those of one mail.
 
-    `list_key` names the list within the sender's domain, as a domain label; empty without a list.
-    `unsubscribe` is the URL for unsubscribing, if any; by one click if it is HTTPS (RFC 8058). `charset` is
-    that of the texts, as far as it has their letters. Times are written in UTC. `author` replaces the address in From,
-    whose domain still names the mail and its list.
+    `list_key` names the list within the sender's domain, as a domain label; empty without a list. `charset` is that of
+    the texts, as far as it has their letters. The date is written in UTC. `complaints_to` is where complaints go (RFC
+    9477), `feedback_id` what a provider's statistics are kept by.
     """
+
+    def __init__(
+        self,
+        *,
+        date: datetime,
+        from_address: str,
+        reply_address: str,
+        list_name: str,
+        list_key: str,
+        charset: str = "utf-8",
+        complaints_to: str = "",
+        feedback_id: str = "",
+    ) -> None:
+        domain = ascii_domain(from_address)
+        self._from_address = from_address
+        self._charset = charset
+        self._date = f"Date: {format_datetime(date)}\r\nFrom: "
+        self._reply = f"\r\nReply-To: {_mailbox('Reply-To', '', reply_address)}" if reply_address else ""
+        self._after_key = f"@{domain}>\r\nMIME-Version: 1.0\r\n"
+        if list_key:
+            list_id = _named("List-Id", header_text(list_name), f"{list_key}.{domain}", charset)
+            # Precedence keeps autoresponders silent; older ones, such as `vacation`, do not know List-Id.
+            self._after_key = f"@{domain}>\r\nList-Id: {list_id}\r\nMIME-Version: 1.0\r\nPrecedence: bulk\r\n"
+        self._complaints = f"CFBL-Address: {complaints_to}; report=arf\r\nCFBL-Feedback-ID: " if complaints_to else ""
+        self._feedback = f"Feedback-ID: {feedback_id}\r\n" if feedback_id else ""
+        # Mostly the sender is the same for all of them.
+        self._author = lru_cache(16)(self._written_author)
+
+    def around(
+        self,
+        plain: bytes,
+        html: bytes | None,
+        *,
+        key: str,
+        from_name: str,
+        to_name: str,
+        to_address: str,
+        subject: str,
+        unsubscribe: str = "",
+        stem: str = "",
+        author: str = "",
+        relay_header: tuple[str, str] = ("", ""),
+    ) -> bytes:
+        """Return the whole mail with its bodies, as `Body.write` gives them; there may be no HTML.
+
+        `key` is unique to it, made of letters, digits and points. `unsubscribe` is the URL for unsubscribing, if any;
+        by one click if it is HTTPS (RFC 8058). `stem` is what complaints return. `author` replaces the address in From,
+        whose domain still names the mail and its list. `relay_header`, name and value, is read by a relay service.
+        """
+        # With an author it is another one for each mail.
+        sender = self._written_author(from_name, author) if author else self._author(from_name)
+        recipient = _mailbox("To", to_name, to_address, self._charset)
+        further = ""
+        if unsubscribe:
+            further = f"List-Unsubscribe: <{unsubscribe}>\r\n"
+            # Unsubscribing by one click takes HTTPS (RFC 8058 3.1).
+            if unsubscribe[:6].lower() == "https:":
+                further += "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        if self._complaints:
+            further += f"{self._complaints}{stem}\r\n"
+        if relay_header[0]:
+            further += f"{relay_header[0]}: {relay_header[1]}\r\n"
+        head = (
+            f"{self._date}{sender}\r\nTo: {recipient}{self._reply}\r\n"
+            f"Subject: {_unstructured('Subject', subject, self._charset)}\r\n"
+            f"Message-ID: <{key}{self._after_key}{further}{self._feedback}"
+        )
+        if html is None:
+            return head.encode() + plain
+        # The line break before a boundary is part of the boundary.
+        return b"".join(
+            (
+                f'{head}Content-Type: multipart/alternative;\r\n boundary="=_{key}"\r\n\r\n--=_{key}\r\n'.encode(),
+                plain,
+                mark := f"\r\n--=_{key}".encode(),
+                b"\r\n",
+                html,
+                mark,
+                b"--\r\n",
+            )
+        )
+
+    def _written_author(self, name: str, author: str = "") -> str:
+        if not author:
+            return _mailbox("From", name, self._from_address, self._charset)
+        return _named("From", header_text(name) or self._from_address, author, self._charset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mail:
+    """One mail for itself, with its texts; `html` may be None. The rest is as in `Head`."""
 
     key: str
     date: datetime
@@ -54,93 +143,31 @@ class Head:
     subject: str
     list_name: str
     list_key: str
-    unsubscribe: str = ""
-    charset: str = "utf-8"
-    # Where complaints go, and what they return (RFC 9477); what a provider's statistics are kept by.
-    complaints_to: str = ""
-    stem: str = ""
-    feedback_id: str = ""
-    author: str = ""
-    # A header, name and value, that a relay service reads.
-    relay_header: tuple[str, str] = ("", "")
-
-    def _author(self) -> str:
-        if not self.author:
-            return _mailbox("From", self.from_name, self.from_address, self.charset)
-        # Not remembered: it is another one for each mail.
-        name = header_text(self.from_name) or self.from_address
-        return _named.__wrapped__("From", name, self.author, self.charset)
-
-    def around(self, plain: bytes, html: bytes | None) -> bytes:
-        """Return the whole mail with its bodies, as `Body.write` gives them; there may be no HTML."""
-        domain = ascii_domain(self.from_address)
-        headers = [
-            f"Date: {_date(self.date)}",
-            f"From: {self._author()}",
-            f"To: {_mailbox('To', self.to_name, self.to_address, self.charset)}",
-            f"Subject: {_unstructured('Subject', self.subject, self.charset)}",
-            f"Message-ID: <{self.key}@{domain}>",
-            "MIME-Version: 1.0",
-        ]
-        if self.list_key:
-            headers.insert(
-                5, f"List-Id: {_named('List-Id', self.list_name, f'{self.list_key}.{domain}', self.charset)}"
-            )
-        if self.list_key:
-            # Keeps autoresponders silent; older ones, such as `vacation`, do not know List-Id.
-            headers.append("Precedence: bulk")
-        if self.unsubscribe:
-            headers.append(f"List-Unsubscribe: <{self.unsubscribe}>")
-            # Unsubscribing by one click takes HTTPS (RFC 8058 3.1).
-            if self.unsubscribe.lower().startswith("https:"):
-                headers.append("List-Unsubscribe-Post: List-Unsubscribe=One-Click")
-        if self.complaints_to:
-            headers.append(f"CFBL-Address: {self.complaints_to}; report=arf")
-            headers.append(f"CFBL-Feedback-ID: {self.stem}")
-        if self.relay_header[0]:
-            headers.append(": ".join(self.relay_header))
-        if self.feedback_id:
-            headers.append(f"Feedback-ID: {self.feedback_id}")
-        if self.reply_address:
-            headers.insert(3, f"Reply-To: {_mailbox('Reply-To', '', self.reply_address)}")
-        head = "\r\n".join(headers).encode() + b"\r\n"
-        if html is None:
-            return head + plain
-        boundary = f"=_{self.key}".encode()
-        kind = b'Content-Type: multipart/alternative;\r\n boundary="' + boundary + b'"\r\n\r\n'
-        # The line break before a boundary is part of the boundary.
-        mark = b"\r\n--" + boundary
-        parts = (
-            head,
-            kind,
-            mark[2:],
-            b"\r\n",
-            plain,
-            mark,
-            b"\r\n",
-            html,
-            mark,
-            b"--\r\n",
-        )
-        return b"".join(parts)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mail(Head):
-    """A mail with its texts; `html` may be None."""
-
     html: str | None
     plain: str
+    unsubscribe: str = ""
+    charset: str = "utf-8"
 
     def content(self) -> bytes:
         """Return the whole mail; the same for the same values, so that building it again changes nothing."""
-        html = None if self.html is None else Body("html", self.charset).write([self.html])
-        return self.around(Body("plain", self.charset).write([self.plain]), html)
-
-
-@lru_cache(16)
-def _date(date: datetime) -> str:
-    return format_datetime(date)
+        head = Head(
+            date=self.date,
+            from_address=self.from_address,
+            reply_address=self.reply_address,
+            list_name=self.list_name,
+            list_key=self.list_key,
+            charset=self.charset,
+        )
+        return head.around(
+            Body("plain", self.charset).write([self.plain]),
+            None if self.html is None else Body("html", self.charset).write([self.html]),
+            key=self.key,
+            from_name=self.from_name,
+            to_name=self.to_name,
+            to_address=self.to_address,
+            subject=self.subject,
+            unsubscribe=self.unsubscribe,
+        )
 
 
 @lru_cache(16)
@@ -157,7 +184,8 @@ def envelope(address: str) -> str:
 
 def header_text(text: str) -> str:
     """Return the text as a header may hold it: on one line, without control characters."""
-    return _CONTROL.sub(" ", text).strip()
+    # Of white space only the blank counts as printable.
+    return (text if text.isprintable() else _CONTROL.sub(" ", text)).strip()
 
 
 def _split(address: str) -> tuple[str, str]:
@@ -168,17 +196,15 @@ def _split(address: str) -> tuple[str, str]:
     return checked.local_part, checked.ascii_domain
 
 
-# Senders and lists are the same for all mails of a message.
-@lru_cache(64)
 def _mailbox(header: str, name: str, address: str, charset: str = "utf-8") -> str:
     if not address.isascii():
         address = "@".join(_split(address))
-    return _named(header, name, address, charset) if header_text(name) else address
-
-
-@lru_cache(64)
-def _named(header: str, name: str, address: str, charset: str) -> str:
     name = header_text(name)
+    return _named(header, name, address, charset) if name else address
+
+
+def _named(header: str, name: str, address: str, charset: str) -> str:
+    """Return an address with a name, which is a `header_text`."""
     if not name:
         return f"<{address}>"
     if "=?" not in name and _SHORT.fullmatch(name):
@@ -189,6 +215,7 @@ def _named(header: str, name: str, address: str, charset: str) -> str:
     return f"{name}\r\n <{address}>" if len(name) + len(address) > 60 else f"{name} <{address}>"
 
 
+# Mostly it is the same for all mails of a message.
 @lru_cache(64)
 def _unstructured(header: str, text: str, charset: str) -> str:
     text = header_text(text)
