@@ -217,7 +217,6 @@ TEXTS: dict[str, Worst] = {
     "sending.mail.mime _SHORT": repeated("|a|", "a| |"),
     "sending.mail.mailbox _SPACE": repeated("|a|", meet="search"),
     "sending.messages.marked_text MARK": repeated("\ufdd0|1|", "|\ufdd01|", meet="split"),
-    "sending.mail.dkim _FOLD": octets("|\r\n|", "|\r\n |", meet="findall"),
     "sending.mail.dkim _SELECTOR": repeated("|a|", "|a.|!"),
     "sending.smtp.connection _AT_LINE": octets("|.|", "|\n.|", "|a|", meet="findall"),
     "sending.smtp.connection _BREAK": octets("|a|", meet="search"),

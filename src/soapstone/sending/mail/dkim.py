@@ -53,8 +53,6 @@ HEADERS = ONCE_AT_MOST + WHERE_PRESENT
 # Signers must not use shorter keys (RFC 8301 3.2).
 FEWEST_BITS = 1024
 
-_WANTED = frozenset(HEADERS)
-_FOLD = re.compile(rb"\r\n(?=[\t ])")
 _SELECTOR = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*")
 _LONGEST_LINE = 76
 
@@ -163,7 +161,7 @@ class DkimSigner:
         names, fields = _relaxed_headers(head)
         tags = b"%d;\r\n h=%b;\r\n bh=%b;\r\n b=" % (
             now().timestamp(),
-            _folded(names),
+            names,
             b64encode(hashlib.sha256(_relaxed_body(body)).digest()),
         )
         hashed = hashlib.sha256(fields)
@@ -180,25 +178,42 @@ class DkimSigner:
 
 def _relaxed_headers(head: bytes) -> tuple[bytes, bytes]:
     """Return the value of the tag h=, and the headers that it names in their relaxed form (RFC 6376 3.4.2)."""
-    found: dict[bytes, list[bytes]] = {}
-    # Blanks are shortened in all headers at once: no run of them goes beyond a line.
-    for line in _single_spaced(_FOLD.sub(b"", head)).split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        name = name.rstrip(b" ").lower()
-        if name in _WANTED:
-            found.setdefault(name, []).append(b"%b:%b\r\n" % (name, value.strip(b" ")))
     names: list[bytes] = []
     fields: list[bytes] = []
+    # Blanks are shortened in all headers at once: no run of them goes beyond a line.
+    unfolded = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
+    for line in _single_spaced(unfolded).split(b"\r\n"):
+        written, _, value = line.partition(b":")
+        name = _signed_name(written)
+        if name:
+            names.append(name)
+            fields.append(b"%b:%b\r\n" % (name, value.strip(b" ")))
+    folded, order = _named(tuple(names))
+    return folded, b"".join([fields[place] for place in order])
+
+
+@lru_cache(128)
+def _signed_name(written: bytes) -> bytes:
+    """Return the name of a header in its relaxed form; empty for headers that are not signed."""
+    name = written.rstrip(b" ").lower()
+    return name if name in HEADERS else b""
+
+
+@lru_cache(64)
+def _named(names: tuple[bytes, ...]) -> tuple[bytes, list[int]]:
+    """Return the value of the tag h= for a mail with signed headers of these names, and the order that it gives them.
+
+    Mails of a message have the same headers.
+    """
+    named: list[bytes] = []
+    order: list[int] = []
     for name in HEADERS:
-        mine = found.get(name)
-        if mine is None:
-            if name in ONCE_AT_MOST:
-                names.append(name)
-            continue
         # The last one is the first that h= names (RFC 6376 5.4.2).
-        fields += reversed(mine)
-        names += [name] * (len(mine) + 1)
-    return b":".join(names), b"".join(fields)
+        mine = [place for place in reversed(range(len(names))) if names[place] == name]
+        order += mine
+        if mine or name in ONCE_AT_MOST:
+            named += [name] * (len(mine) + 1)
+    return _folded(b":".join(named)), order
 
 
 def _relaxed_body(body: bytes) -> bytes:
@@ -221,7 +236,6 @@ def _single_spaced(data: bytes) -> bytes:
     return data
 
 
-@lru_cache(64)
 def _folded(names: bytes) -> bytes:
     """Return the names of headers in lines of a fair length."""
     lines, length = [b""], len(" h=")
