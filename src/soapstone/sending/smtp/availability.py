@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 from soapstone.sending.smtp.replies import Outcome, Verdict
 
@@ -68,7 +67,7 @@ class Availability:
             self.refuse(outcome.reply)
         elif number in self._sender_refused:
             # The same recipient again: no other one to compare with.
-            outcome = replace(outcome, verdict=Verdict.FAILED)
+            outcome = outcome._replace(verdict=Verdict.FAILED)
         self._sender_refused.add(number)
         self.refused_for = number
         return outcome

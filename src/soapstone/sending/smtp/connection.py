@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPHeloErr
 from soapstone.clock import now
 from soapstone.sending.smtp.errors import SmtpConnectError, SmtpDisconnectedError, SmtpRefusedError
 from soapstone.sending.smtp.journal import Journal, JournalError
-from soapstone.sending.smtp.protocol import Reply, SmtpProtocol
+from soapstone.sending.smtp.protocol import Dialogue, Reply, SmtpProtocol
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict, classify, closes, enhanced_code
 from soapstone.sending.smtp.url import SmtpAddress
 
@@ -25,6 +26,8 @@ CONTENT_PATIENCE = 2
 # Most seconds for connecting and greeting.
 LONGEST_GREETING = 60.0
 
+_STAGES: tuple[Stage, ...] = (Stage.MAIL, Stage.RCPT, Stage.DATA)
+_, _RCPT, _DATA = _STAGES
 _SPACE = re.compile(r"\s+")
 _AT_LINE = re.compile(rb"(?m)^\.")
 # Characters that would end a command.
@@ -110,7 +113,7 @@ class SmtpConnection:
         if protocol is None or not protocol.is_open:
             return mail.lost("Connection lost")
         try:
-            await self._deliver(protocol, envelope, mail, begin_by)
+            await protocol.converse(self._deliver(protocol, envelope, mail, begin_by))
         except (SmtpDisconnectedError, OSError, TimeoutError) as error:
             self.drop()
             return mail.lost(_SPACE.sub(" ", str(error)) or type(error).__name__)
@@ -125,8 +128,7 @@ class SmtpConnection:
         if protocol is not None:
             with suppress(SmtpDisconnectedError, OSError, TimeoutError):
                 protocol.allow(min(2.0, self._timeout))
-                protocol.write(b"QUIT\r\n")
-                await protocol.read_reply()
+                await protocol.converse(_quit(protocol))
             protocol.close()
             with suppress(TimeoutError):
                 # TLS has a closing handshake of its own.
@@ -139,7 +141,7 @@ class SmtpConnection:
         if protocol is not None:
             protocol.close()
 
-    async def _deliver(self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float) -> None:
+    def _deliver(self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float) -> Dialogue:
         if envelope.smtputf8 and not self._smtputf8:
             mail.decide(Verdict.FAILED, "The server takes no address with such letters before the @.")
             return
@@ -147,7 +149,7 @@ class SmtpConnection:
             mail.decide(Verdict.FAILED, "An address has a line break in it.")
             return
         protocol.allow(self._timeout)
-        waits_for_content = await self._prepare(protocol, envelope, mail, begin_by)
+        waits_for_content = yield from self._prepare(protocol, envelope, mail, begin_by)
         if mail.outcome is None:
             content = envelope.content
             if b"\n." in content or content.startswith(b"."):
@@ -156,7 +158,7 @@ class SmtpConnection:
             mail.begin_content()
             protocol.allow(self._timeout * CONTENT_PATIENCE)
             protocol.write(content + b".\r\n")
-            reply = await protocol.read_reply()
+            reply = yield
             self._hear(reply, mail)
             if mail.outcome is None:
                 mail.decide(Verdict.ACCEPTED, _shown(*reply))
@@ -169,25 +171,30 @@ class SmtpConnection:
             # It refused the recipient but still expects a mail: send an empty one (RFC 2920 3.1).
             protocol.allow(self._timeout)
             protocol.write(b".\r\n")
-            await protocol.read_reply()
+            yield
         # RSET goes with the next mail: connections to servers slow to answer after a refusal are closed instead.
         self._must_reset = True
 
-    async def _prepare(self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float) -> bool:
+    def _prepare(
+        self, protocol: SmtpProtocol, envelope: Envelope, mail: _Progress, begin_by: float
+    ) -> Generator[None, Reply, bool]:
         """Send MAIL, RCPT and DATA; return whether the server waits for the content."""
         options = b" SMTPUTF8" if envelope.smtputf8 else b""
-        commands = [
-            (Stage.MAIL, b"MAIL FROM:<" + envelope.mail_from + b">" + options + b"\r\n"),
-            (Stage.RCPT, b"RCPT TO:<" + envelope.rcpt_to + b">\r\n"),
-            (Stage.DATA, b"DATA\r\n"),
-        ]
+        stages, commands = (
+            _STAGES,
+            [
+                b"MAIL FROM:<%b>%b\r\n" % (envelope.mail_from, options),
+                b"RCPT TO:<%b>\r\n" % envelope.rcpt_to,
+                b"DATA\r\n",
+            ],
+        )
         if self._must_reset:
-            commands.insert(0, (Stage.RSET, b"RSET\r\n"))
+            stages, commands = (Stage.RSET, *stages), [b"RSET\r\n", *commands]
             self._must_reset = False
         if self._pipelining:
-            protocol.write(b"".join(command for _, command in commands))
+            protocol.write(b"".join(commands))
         waits_for_content = False
-        for stage, command in commands:
+        for stage, command in zip(stages, commands, strict=True):
             mail.stage = stage
             if not self._pipelining:
                 if stage is Stage.MAIL and asyncio.get_running_loop().time() > begin_by:
@@ -195,10 +202,10 @@ class SmtpConnection:
                     mail.decide(Verdict.BUSY, "")
                     break
                 protocol.write(command)
-            reply = await protocol.read_reply()
+            reply = yield
             self._hear(reply, mail)
-            waits_for_content = stage is Stage.DATA and reply.code // 100 == 3
-            mail.accepted |= stage is Stage.RCPT and reply.code // 100 == 2
+            waits_for_content = stage is _DATA and reply.code // 100 == 3
+            mail.accepted |= stage is _RCPT and reply.code // 100 == 2
             if mail.outcome is not None and not self._pipelining:
                 break
         return waits_for_content
@@ -251,6 +258,11 @@ class _Progress:
         if self.stage is Stage.CONTENT:
             return self.lost("The sending was stopped before the server's reply came.")
         return self.outcome or Outcome(verdict=Verdict.BUSY, stage=self.stage, reply="")
+
+
+def _quit(protocol: SmtpProtocol) -> Dialogue:
+    protocol.write(b"QUIT\r\n")
+    yield
 
 
 async def _greet(client: SMTP) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Generator
+from functools import lru_cache
 from typing import NamedTuple, Self, cast
 
 from soapstone.sending.smtp.errors import SmtpDisconnectedError
@@ -19,6 +21,13 @@ class Reply(NamedTuple):
     text: str
 
 
+# Octets of a line that is kept to be read again.
+LONGEST_KNOWN = 100
+
+# What is said to the server, which yields to get the next reply.
+Dialogue = Generator[None, Reply, None]
+
+
 class SmtpProtocol(asyncio.Protocol):
     """The client side of SMTP on a transport. Replies come in the order of the commands."""
 
@@ -29,8 +38,10 @@ class SmtpProtocol(asyncio.Protocol):
         self._code = b""
         self._lines: list[str] = []
         self._replies: deque[Reply] = deque()
-        self._waiter: asyncio.Future[None] | None = None
         self._loop = asyncio.get_running_loop()
+        # The dialogue under way, unless it is running right now, and its end.
+        self._dialogue: Dialogue | None = None
+        self._over: asyncio.Future[None] = self._loop.create_future()
         # The loop's time by which the replies must be there. One timer for all mails looks at it; None once it is over.
         self._deadline = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -64,23 +75,15 @@ class SmtpProtocol(asyncio.Protocol):
         if self._timer is None or self._due > self._deadline:
             self._look_at_time()
 
-    async def read_reply(self) -> Reply:
-        """Return the next reply.
+    def converse(self, dialogue: Dialogue) -> asyncio.Future[None]:
+        """Hold a dialogue, each step as soon as its reply comes; return what is set at its end.
 
-        Raises SmtpDisconnectedError if the connection ended, TimeoutError when the time is over; but not while a reply
-        is left.
+        When no reply is left, the dialogue gets SmtpDisconnectedError if the connection ended, and TimeoutError when
+        the time is over. Its errors are those of the result. If that is cancelled, the dialogue ends.
         """
-        while not self._replies:
-            if not self.is_open:
-                raise SmtpDisconnectedError(self._end or "Connection lost")
-            if self._timer is None:
-                raise TimeoutError
-            self._waiter = self._loop.create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._replies.popleft()
+        self._over = self._loop.create_future()
+        self._go_on(dialogue, begins=True)
+        return self._over
 
     def close(self) -> None:
         """Close the connection without QUIT."""
@@ -95,12 +98,15 @@ class SmtpProtocol(asyncio.Protocol):
         buffer = self._buffer + data if self._buffer else data
         *lines, self._buffer = buffer.split(b"\n")
         for line in lines:
+            if not self._lines and len(line) <= LONGEST_KNOWN and (reply := _whole_reply(line)):
+                self._replies.append(reply)
+                continue
             code, mark = line[:3], line[3:4]
             if not code.isdigit() or len(code) < 3 or (self._lines and code != self._code):
                 self._break_off("Malformed SMTP reply: " + line[:100].decode("utf-8", "replace"))
                 return
             self._code = code
-            self._lines.append(line[4:].strip(b" \t\r").decode("utf-8", "surrogateescape"))
+            self._lines.append(_text(line))
             if mark != b"-":
                 self._replies.append(Reply(int(code), "\n".join(self._lines)))
                 self._lines.clear()
@@ -140,5 +146,40 @@ class SmtpProtocol(asyncio.Protocol):
         self._wake()
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        dialogue, self._dialogue = self._dialogue, None
+        if dialogue is not None:
+            self._go_on(dialogue)
+
+    def _go_on(self, dialogue: Dialogue, *, begins: bool = False) -> None:
+        """Let the dialogue go on as far as it can. It may close the connection."""
+        over, replies = self._over, self._replies
+        if over.done():
+            dialogue.close()
+            return
+        try:
+            if begins:
+                next(dialogue)
+            while replies:
+                dialogue.send(replies.popleft())
+            if self._end:
+                dialogue.throw(SmtpDisconnectedError(self._end))
+            elif self._timer is None:
+                dialogue.throw(TimeoutError())
+            else:
+                self._dialogue = dialogue
+        except StopIteration:
+            over.set_result(None)
+        except BaseException as error:
+            over.set_exception(error)
+
+
+# Most servers say the same to MAIL, RCPT and DATA each time.
+@lru_cache(64)
+def _whole_reply(line: bytes) -> Reply | None:
+    """Return the reply of one line; None for a line of a longer one, and what is no reply."""
+    code = line[:3]
+    return Reply(int(code), _text(line)) if len(code) == 3 and code.isdigit() and line[3:4] != b"-" else None
+
+
+def _text(line: bytes) -> str:
+    return line[4:].strip(b" \t\r").decode("utf-8", "surrogateescape")

@@ -10,8 +10,9 @@ What follows for the recipient, such as another try, is in `retries`; what follo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 
 class Stage(StrEnum):
@@ -52,8 +53,7 @@ class Verdict(StrEnum):
 UNTOUCHED = frozenset({Verdict.BUSY, Verdict.REFUSES_SENDER, Verdict.REFUSES_WORK})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of a mail: the deciding reply, its stage, and its meaning."""
 
     verdict: Verdict
@@ -88,6 +88,7 @@ _OF_SENDER = frozenset({"1.7", "1.8"})
 _ENHANCED = re.compile(r"[245]\.(\d{1,3}\.\d{1,3})(?!\S)")
 
 
+@lru_cache(256)
 def classify(code: int | None, enhanced_code: str, stage: Stage) -> Verdict:
     """Return the meaning of a reply.
 
