@@ -3,13 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, func, insert, select, update
 
 from soapstone.jobs.run import Chunk, Run
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries
+
+
+class Recipient(NamedTuple):
+    """A recipient of a send: a row of the ledger, with what its mail needs.
+
+    `profile` and `form_values` are those of a member of the list, None unless the message merges attributes; `contact`
+    holds the columns of the contact that it merges. Its attributes are read far faster than those of a `Row`.
+    """
+
+    id: int
+    email: str
+    email_key: str
+    state: str
+    attempts: int
+    doubts: int
+    reply: str
+    contact_id: int | None
+    fields: Mapping[str, str]
+    profile: Mapping[str, str] | None
+    form_values: Mapping[str, str] | None
+    contact: Sequence[str | None]
 
 
 def enter(chunk: Chunk, rows: Sequence[Mapping[str, Any]]) -> None:

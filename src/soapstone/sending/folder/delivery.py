@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
@@ -18,6 +18,7 @@ from soapstone.sending.final_check import FinalCheck
 from soapstone.sending.folder.bucket_outbox import BucketOutbox
 from soapstone.sending.folder.mail_store import BucketMailStore, MailStore
 from soapstone.sending.folder.outbox import Outbox, jobs_with_drafts
+from soapstone.sending.ledger import Recipient
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.simulator import ACCEPTED, Simulator, reply_to
@@ -37,14 +38,14 @@ SEND_MAILS = 250
 _PHASES = ("build", "hand")
 
 
-_Step = Callable[[Chunk, Sequence[Row[Any]]], None]
+_Step = Callable[[Chunk, Sequence[Recipient]], None]
 
 
-def _nothing(chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+def _nothing(chunk: Chunk, batch: Sequence[Recipient]) -> None:
     """Do nothing before or after a move."""
 
 
-def _note_failed(failed: Mapping[int, str], chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+def _note_failed(failed: Mapping[int, str], chunk: Chunk, batch: Sequence[Recipient]) -> None:
     """Note the mails of a batch that cannot be built."""
     ledger.fail(chunk, failed)
 
@@ -174,7 +175,7 @@ class FolderDelivery:
             self._move("built", "handed", batch, before=self._send_batch, after=self._record_sent, handed_at=now())
             self._may_be_done = False
 
-    def _send_batch(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+    def _send_batch(self, chunk: Chunk, batch: Sequence[Recipient]) -> None:
         if self._may_be_done and not self._outbox.builds_again:
             # A mail in neither folder was sent by the previous attempt, and moved away since.
             batch = [row for row in batch if self._outbox.has(row.id)]
@@ -189,11 +190,11 @@ class FolderDelivery:
                 self._offer(chunk, row, address)
         self._outbox.close()
 
-    def _has_draft(self, row: Row[Any]) -> bool:
+    def _has_draft(self, row: Recipient) -> bool:
         """Return whether a mail need not be built again."""
         return not self._outbox.builds_again or self._outbox.has_draft(row.id)
 
-    def _build_again(self, chunk: Chunk, row: Row[Any], address: str) -> bool:
+    def _build_again(self, chunk: Chunk, row: Recipient, address: str) -> bool:
         try:
             self._outbox.build(row.id, self._builder.content_for(row, address))
         except MergedTooLarge as error:
@@ -202,7 +203,7 @@ class FolderDelivery:
         self._outbox.settle([row.id])
         return True
 
-    def _offer(self, chunk: Chunk, row: Row[Any], address: str) -> bool:
+    def _offer(self, chunk: Chunk, row: Recipient, address: str) -> bool:
         """Send a mail, unless the simulator refuses it; return whether it was sent."""
         if self._simulator is not None and (reply := reply_to(address, row.attempts)):
             self._note_refusal(chunk, row, reply, self._simulator.retries)
@@ -213,7 +214,7 @@ class FolderDelivery:
             self._simulator.follow_up(chunk, self._run.job, row.contact_id, address)
         return True
 
-    def _note_refusal(self, chunk: Chunk, row: Row[Any], reply: str, retries: Retries) -> None:
+    def _note_refusal(self, chunk: Chunk, row: Recipient, reply: str, retries: Retries) -> None:
         code, _, text = reply.partition(" ")
         verdict = classify(int(code), enhanced_code(text), Stage.RCPT)
         standing = after(row, Outcome(verdict=verdict, stage=Stage.RCPT, reply=reply), retries, now())
@@ -223,7 +224,7 @@ class FolderDelivery:
         if standing.state == "failed":
             record_results(chunk.connection, [FinalResult(delivery_id=row.id, refusal=of_reply(reply))])
 
-    def _record_sent(self, chunk: Chunk, batch: Sequence[Row[Any]]) -> None:
+    def _record_sent(self, chunk: Chunk, batch: Sequence[Recipient]) -> None:
         """Record the mails of a batch that were sent."""
         query = select(deliveries.c.id).where(
             deliveries.c.id.in_([row.id for row in batch]), deliveries.c.state == "handed"
@@ -260,14 +261,14 @@ class FolderDelivery:
         if due is not None:
             raise Snooze(due - now(), "The mail server asked to try some recipients again later.")
 
-    def _built(self, limit: int) -> Sequence[Row[Any]]:
+    def _built(self, limit: int) -> Sequence[Recipient]:
         return self._builder.built(self._place, self._run.job.checkpoint["last"], limit)
 
     def _move(
         self,
         old: str,
         new: str,
-        batch: Sequence[Row[Any]],
+        batch: Sequence[Recipient],
         *,
         before: _Step = _nothing,
         after: _Step = _nothing,

@@ -10,14 +10,14 @@ from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, Row, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, null, select
 
 from soapstone.accounts.visibility import of_person_on
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import JobFailed
 from soapstone.lists.lists import Lists
 from soapstone.lists.profiles import Profiles
-from soapstone.sending.ledger import within
+from soapstone.sending.ledger import Recipient, within
 from soapstone.sending.mail.bounce_addresses import BounceAddresses
 from soapstone.sending.mail.dkim import DkimSigner
 from soapstone.sending.mail.mail_tracking import MailTracking
@@ -130,33 +130,33 @@ class MailBuilder:
         from_list = Profiles(self._database).attributes(self._list.id) if self._list else []
         return {*CONTACT_KEYS, *LINK_KEYS, *(merge_key(attribute.name) for attribute in from_list)}
 
-    def queued(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
+    def queued(self, after: int, last: int, limit: int) -> Sequence[Recipient]:
         """Return the next recipients to build mails for, with what their mails need."""
         return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "chosen"), deliveries.c.id, limit)
 
-    def built(self, after: int, last: int, limit: int) -> Sequence[Row[Any]]:
+    def built(self, after: int, last: int, limit: int) -> Sequence[Recipient]:
         """Return the next recipients whose mails are built, with what their mails need."""
         return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "built"), deliveries.c.id, limit)
 
-    def due(self, moment: datetime, limit: int) -> Sequence[Row[Any]]:
+    def due(self, moment: datetime, limit: int) -> Sequence[Recipient]:
         """Return recipients due for a retry, the longest-waiting first."""
         table = deliveries
         these = (table.c.job_id == self._job.id) & (table.c.next_try_at <= moment) & (table.c.state != "handing")
         return self._rows(these, table.c.next_try_at, limit)
 
-    def one(self, delivery_id: int) -> Row[Any] | None:
+    def one(self, delivery_id: int) -> Recipient | None:
         """Return one recipient of this send; None if it has no such row."""
         rows = self._rows((deliveries.c.id == delivery_id) & (deliveries.c.job_id == self._job.id), deliveries.c.id, 1)
         return rows[0] if rows else None
 
-    def content_for(self, row: Row[Any], email: str = "") -> bytes:
+    def content_for(self, row: Recipient, email: str = "") -> bytes:
         """Return the mail of one of these recipients; the same each time, as long as the recipient's values are.
 
         `email` is the recipient's address where it has changed since the row was read. Raises MergedTooLarge.
         """
         return self._content(row, email or row.email, self._stem(row.id))
 
-    def envelope(self, row: Row[Any], email: str = "") -> Envelope:
+    def envelope(self, row: Recipient, email: str = "") -> Envelope:
         """Return the mail of one of these recipients, in its envelope; `email` is as in `content_for`.
 
         Raises MergedTooLarge.
@@ -172,7 +172,7 @@ class MailBuilder:
             smtputf8=not (sender.isascii() and recipient.isascii()),
         )
 
-    def page(self, row: Row[Any]) -> tuple[str, str | None, str]:
+    def page(self, row: Recipient) -> tuple[str, str | None, str]:
         """Return subject, HTML and text of the mail of one of these recipients, to be read in a browser.
 
         Raises MergedTooLarge.
@@ -224,37 +224,31 @@ class MailBuilder:
     def _key(self, delivery_id: int) -> str:
         return f"{self._message.public_id}.{delivery_id}"
 
-    def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Row[Any]]:
+    def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Recipient]:
         table = deliveries
         list_id = self._list.id if self._list else 0
         seen = of_person_on(self._job.request.get(SEEN_LISTS), contacts.c.id)
+        # Documents take time to read.
+        profile = [memberships.c.profile, memberships.c.form_values] if self._attributes else [null(), null()]
         query: Select[Any] = (
             select(
-                table.c.id,
-                table.c.email,
-                table.c.email_key,
-                table.c.state,
-                table.c.attempts,
-                table.c.doubts,
-                table.c.reply,
-                table.c.contact_id,
-                table.c.fields,
-                *(memberships.c[name] for name in ("profile", "form_values")),
+                *(table.c[name] for name in Recipient._fields[:-3]),
+                *profile,
                 *(contacts.c[column].label(f"contact_{column}") for column in self._columns.values()),
             )
             .select_from(table)
             .join(contacts, and_(contacts.c.id == table.c.contact_id, *seen), isouter=True)
-            .join(
-                memberships,
-                (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.c.contact_id),
-                isouter=True,
-            )
             .where(these)
             .order_by(order)
             .limit(limit)
         )
+        if self._attributes:
+            member = (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.c.contact_id)
+            query = query.join(memberships, member, isouter=True)
         with self._database.read() as connection:
-            return connection.execute(query).all()
+            found = connection.execute(query).all()
+        others = len(Recipient._fields) - 1
+        return [Recipient._make((*row[:others], row[others:])) for row in found]
 
     @cached_property
     def _sender(self) -> str:
@@ -289,7 +283,7 @@ class MailBuilder:
     def _is_aggressive(self) -> bool:
         return self._bounces is not None and self._handling is BounceHandling.AGGRESSIVE
 
-    def _content(self, row: Row[Any], email: str, stem: str) -> bytes:
+    def _content(self, row: Recipient, email: str, stem: str) -> bytes:
         values = self._values(row)
         if email != row.email:
             values["email"] = email
@@ -315,14 +309,13 @@ class MailBuilder:
         )
         return self._signer.sign(content) if self._signer else content
 
-    def _values(self, row: Row[Any]) -> dict[str, str]:
+    def _values(self, row: Recipient) -> dict[str, str]:
         values = {"email": row.email}
         if row.profile:
             for key, attribute in self._attributes.items():
                 values[key] = profile_value(attribute, row.profile, row.form_values or {})
-        if row.contact_id is not None and self._columns:
-            # They are the last columns of the row.
-            for key, value in zip(self._columns, row[-len(self._columns) :], strict=True):
+        if row.contact_id is not None:
+            for key, value in zip(self._columns, row.contact, strict=True):
                 values[key] = value or ""
         values |= row.fields
         for key in self._html_fields:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
-
-from sqlalchemy import Row
+from typing import NamedTuple
 
 from soapstone.backoff import backoff
+from soapstone.sending.ledger import Recipient
 from soapstone.sending.smtp.connection import Envelope
 from soapstone.sending.smtp.errors import SmtpConnectError, SmtpRefusedError
 from soapstone.sending.smtp.journal import Journal
@@ -38,7 +37,7 @@ class Idle(NamedTuple):
 class Finished(NamedTuple):
     """The attempt for a recipient (a row of the ledger) has ended."""
 
-    row: Row[Any]
+    row: Recipient
     outcome: Outcome
 
 
@@ -111,7 +110,7 @@ class SmtpClient:
         self._reports = reports
         self._server = server
         self._connection = server.connection()
-        self._next: asyncio.Queue[tuple[Row[Any], Envelope, float, Journal | None] | None] = asyncio.Queue()
+        self._next: asyncio.Queue[tuple[Recipient, Envelope, float, Journal | None] | None] = asyncio.Queue()
         self._wanted = True
         # Consecutive connections that carried no mail.
         self._failures = 0
@@ -119,7 +118,7 @@ class SmtpClient:
         self._carried = self._refusals = 0
         self.task = asyncio.ensure_future(self._work())
 
-    def send(self, row: Row[Any], envelope: Envelope, checked_at: float, journal: Journal | None) -> None:
+    def send(self, row: Recipient, envelope: Envelope, checked_at: float, journal: Journal | None) -> None:
         """Send this mail next; the client must be idle. `checked_at` is the loop's time of the final check."""
         self._next.put_nowait((row, envelope, checked_at, journal))
 

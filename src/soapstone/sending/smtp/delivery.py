@@ -11,15 +11,14 @@ from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
-
-from sqlalchemy import Row
+from typing import NamedTuple
 
 from soapstone.backoff import backoff
 from soapstone.clock import now
 from soapstone.jobs.run import JobFailed, LeaseLost, Run, Snooze
 from soapstone.sending.final_check import Checked, FinalCheck
 from soapstone.sending.folder.delivery import FolderTransport
+from soapstone.sending.ledger import Recipient
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import MergedTooLarge
 from soapstone.sending.smtp.availability import Availability
@@ -92,7 +91,7 @@ class SmtpTransport:
 class InHand(NamedTuple):
     """A mail that is taken for sending: its recipient, the address if it has changed, and when that was checked."""
 
-    row: Row[Any]
+    row: Recipient
     email: str
     checked_at: float
 
@@ -276,7 +275,7 @@ class SmtpDelivery:
         self._serve(just_checked=True)
         return True
 
-    async def _exchange(self, taken: Sequence[Row[Any]], *, again: bool = False) -> bool:
+    async def _exchange(self, taken: Sequence[Recipient], *, again: bool = False) -> bool:
         """Store results and what goes out, and serve the clients. Return whether any recipient was put back.
 
         With `again` the mails in hand are checked, too.
@@ -304,7 +303,7 @@ class SmtpDelivery:
         self._serve()
         return bool(returned)
 
-    def _give_up(self, row: Row[Any], why: str) -> None:
+    def _give_up(self, row: Recipient, why: str) -> None:
         """Record that no mail can be built for a recipient (who may have an earlier one if uncertain)."""
         self._schedule.under_way.remove(row.id)
         verdict = Verdict.UNKNOWN if row.state == "uncertain" else Verdict.FAILED
@@ -312,9 +311,9 @@ class SmtpDelivery:
 
     async def _commit(
         self,
-        taken: Sequence[Row[Any]] = (),
+        taken: Sequence[Recipient] = (),
         *,
-        again: Sequence[Row[Any]] = (),
+        again: Sequence[Recipient] = (),
         last_words: bool = False,
         durable: bool = False,
     ) -> Checked:
@@ -349,7 +348,7 @@ class SmtpDelivery:
             await asyncio.to_thread(self._schedule.look_ahead)
         return checked
 
-    async def _build_ahead(self, storing: asyncio.Future[Checked], taken: Sequence[Row[Any]]) -> None:
+    async def _build_ahead(self, storing: asyncio.Future[Checked], taken: Sequence[Recipient]) -> None:
         share = self._server.share
         mails = chain(((mail.row, mail.email) for mail in self._in_hand), ((row, "") for row in taken))
         try:

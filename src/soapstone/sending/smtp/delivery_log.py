@@ -24,12 +24,13 @@ from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable, Row, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, select, update
 
 from soapstone.clock import now
 from soapstone.jobs.run import Chunk, Run
 from soapstone.sending import ledger
 from soapstone.sending.final_check import Checked, FinalCheck
+from soapstone.sending.ledger import Recipient
 from soapstone.sending.smtp import journal as journals
 from soapstone.sending.smtp.boot_id import boot_id
 from soapstone.sending.smtp.journal import Journal
@@ -84,10 +85,10 @@ class DeliveryLog:
     def commit(
         self,
         results: Sequence[Result],
-        beginning: Sequence[Row[Any]],
+        beginning: Sequence[Recipient],
         progress: Progress,
         *,
-        again: Sequence[Row[Any]] = (),
+        again: Sequence[Recipient] = (),
         refused_for: int | None,
         last_words: bool = False,
         durable: bool = False,
@@ -147,7 +148,7 @@ class DeliveryLog:
         except sqlite3.Error:
             return False
 
-    def holds(self, rows: Sequence[Row[Any]], moved: Mapping[int, str]) -> bool:
+    def holds(self, rows: Sequence[Recipient], moved: Mapping[int, str]) -> bool:
         """Return whether the final check of mails in hand gives the same again: these changed addresses, nobody gone.
 
         Raises what a chunk raises.
@@ -296,7 +297,7 @@ def _beginning(kind: str) -> Executable:
     return update(deliveries).where(these).values(state="handing", next_try_at=moment)
 
 
-def _uncount(chunk: Chunk, rows: Sequence[Row[Any]]) -> None:
+def _uncount(chunk: Chunk, rows: Sequence[Recipient]) -> None:
     """Uncount recipients in the states they were read in; `chosen` keeps counting all ever chosen."""
     for row in rows:
         if row.state != "chosen":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
-
-from sqlalchemy import Row
+from typing import NamedTuple
 
 from soapstone.backoff import backoff
+from soapstone.sending.ledger import Recipient
 from soapstone.sending.smtp.replies import UNTOUCHED, Outcome, Verdict
 
 
@@ -62,14 +61,14 @@ class Earlier(NamedTuple):
     reply: str
 
     @classmethod
-    def of(cls, row: Row[Any]) -> Earlier:
+    def of(cls, row: Recipient) -> Earlier:
         """Return it for a row of the ledger. A mail that may have been sent stays uncertain until it surely was."""
         state = "uncertain" if row.doubts else "deferred" if row.attempts else "chosen"
         return cls(row.id, state, row.attempts, row.doubts, row.reply)
 
 
 def after(
-    row: Row[Any] | Earlier, outcome: Outcome, retries: Retries, moment: datetime, *, at_once: bool = False
+    row: Recipient | Earlier, outcome: Outcome, retries: Retries, moment: datetime, *, at_once: bool = False
 ) -> Standing:
     """Return the state of a recipient after an attempt that ended at `moment`.
 

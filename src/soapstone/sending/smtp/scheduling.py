@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import func, select
 
 from soapstone.clock import now
 from soapstone.jobs.run import Run
+from soapstone.sending.ledger import Recipient
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.smtp.rate_limits import Rates
 from soapstone.store.tables import deliveries
@@ -49,10 +50,10 @@ class Schedule:
         # Recipients up to this number are read for a first attempt; `last` is the send's last one.
         self._read_to = int(run.job.checkpoint.get("place", 0))
         self._last = int(run.job.checkpoint["last"])
-        self._queued: deque[Row[Any]] = deque()
+        self._queued: deque[Recipient] = deque()
         # Whether they are in the order of their numbers.
         self._ascends = True
-        self._due: deque[Row[Any]] = deque()
+        self._due: deque[Recipient] = deque()
         self.under_way: set[int] = set()
         # First attempts whose start is not committed yet.
         self._uncommitted: set[int] = set()
@@ -81,18 +82,18 @@ class Schedule:
         if self.next_due is not None and self.next_due <= now() and len(self._due) < READ_AHEAD:
             await asyncio.to_thread(self._read_due, finished)
 
-    def take(self, most: int) -> list[Row[Any]]:
+    def take(self, most: int) -> list[Recipient]:
         """Return at most `most` recipients to send to now, and mark them as under way."""
         taken = list(self._pick(most))
         self.under_way.update(row.id for row in taken)
         self._uncommitted.update(row.id for row in taken if row.state == "chosen")
         return taken
 
-    def upcoming(self, most: int) -> Iterator[Row[Any]]:
+    def upcoming(self, most: int) -> Iterator[Recipient]:
         """Return the recipients likely to be taken next."""
         return islice(self._queued, most)
 
-    def put_back(self, row: Row[Any], *, last: bool) -> None:
+    def put_back(self, row: Recipient, *, last: bool) -> None:
         """Requeue a first attempt, before all others or (`last`) behind those in memory."""
         self._ascends = False
         if last:
@@ -135,7 +136,7 @@ class Schedule:
         lowest: int = self._queued[0].id if self._ascends else min(row.id for row in self._queued)
         return lowest
 
-    def _pick(self, most: int) -> Iterator[Row[Any]]:
+    def _pick(self, most: int) -> Iterator[Recipient]:
         self.wait = 0.0
         for queue in (self._queued, self._due):
             for _ in range(len(queue)):
