@@ -23,6 +23,8 @@ from soapstone.sending.messages.template import ALLOWANCE, VALUES, Allowance, Te
 PIECES = st.one_of(
     st.text(st.one_of(st.characters(codec="utf-8"), st.sampled_from('\r\n\t =?_.-"\\<>\0\x85\u2028\x7f\ufeffé日𝒳'))),
     st.text(st.sampled_from("\r\n .-=_ab\t"), max_size=200),
+    # The line that stands for shared ones, too.
+    st.sampled_from(["\x01\n", "a\n\x01\n", "=01\n"]),
     st.sampled_from(["\n", "\r", "\r\n", "x" * 600, "x" * 600 + "\n", "\n--=", "_", "é\n" * 40, "Hello,\nyou\n\n"]),
 )
 
@@ -101,6 +103,19 @@ def test_the_pieces_of_a_template_are_its_text(before: str, value: str, after: s
         assert "".join(pieces) == rendered == template.render(values)
         body = Body("plain", "utf-8", template.fixed)
         assert body.write(pieces) == whole("plain", rendered, "utf-8")
+
+
+@settings(max_examples=60, deadline=None)
+@given(texts=st.lists(PIECES, min_size=1, max_size=6), values=st.lists(PIECES, min_size=5), stem=st.booleans())
+@example(texts=["a\nb\nc", "d\ne\nf"], values=["\x01\n", "", "", "", ""], stem=False)
+@example(texts=["a\nb\nc\n", ""], values=["", "", "", "", ""], stem=False)
+@example(texts=["é\n" + GAP + "\né", "\n.\n"], values=["Zoë", "", "", "", ""], stem=True)
+def test_texts_with_values_between_them_are_written_as_a_whole(texts: list[str], values: list[str], stem: bool) -> None:
+    pieces = [""] * (2 * len(texts) - 1)
+    pieces[::2], pieces[1::2] = texts, values[: len(texts) - 1]
+    body, text = Body("plain", "utf-8", texts, GAP if stem else "", texts), "".join(pieces)
+    expected = text.replace(GAP, STEM) if stem else text
+    assert body.write(pieces, STEM if stem else "") == whole("plain", expected, "utf-8")
 
 
 def test_what_is_the_same_for_everybody_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
