@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, select, text, update
 
 from soapstone.jobs.run import JobFailed
+from soapstone.store.bulk import upsert_rows
 from soapstone.store.database import Database
 from soapstone.store.numbers import LARGEST
 from soapstone.store.tables import accounts, taken_numbers
@@ -12,8 +13,11 @@ from soapstone.store.tables import accounts, taken_numbers
 # Locked with the account's number. Imports queue here rather than for the account's row, where those that wait for the
 # end of an import stand before them.
 _LOCK = 7390
-# Seconds after which a chunk is rather done again.
-_PATIENCE = 5
+# In this order. After so many seconds a chunk is rather done again, and its commit brings this one to disk.
+_QUEUE_UP = text(
+    "SELECT set_config('lock_timeout', '5s', true), set_config('synchronous_commit', 'off', true),"
+    f" pg_advisory_xact_lock({_LOCK}, CAST(:account AS integer))"
+)
 
 
 class MemberNumbers:
@@ -41,21 +45,17 @@ class MemberNumbers:
             first = self._take_apart(count)
         else:
             return self._next(connection, count)
-        # What is left over serves the next chunk.
-        values = {"first": taken_numbers.c.first + count, "numbers": taken_numbers.c.numbers - count}
-        connection.execute(update(taken_numbers).where(mine).values(**values))
-        connection.execute(delete(taken_numbers).where(mine, taken_numbers.c.numbers == 0))
+        if connection.execute(delete(taken_numbers).where(mine, taken_numbers.c.numbers == count)).rowcount == 0:
+            # What is left over serves the next chunk.
+            values = {"first": taken_numbers.c.first + count, "numbers": taken_numbers.c.numbers - count}
+            connection.execute(update(taken_numbers).where(mine).values(**values))
         return first
 
     def _take_apart(self, count: int) -> int:
         with self._database.write() as connection:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
-            # The chunk's commit brings this one to disk.
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
-            connection.execute(select(func.pg_advisory_xact_lock(_LOCK, self._account_id % (1 << 31))))
+            connection.execute(_QUEUE_UP, {"account": self._account_id % (1 << 31)})
             first = self._next(connection, count)
-            connection.execute(delete(taken_numbers).where(taken_numbers.c.job_id == self._job_id))
-            connection.execute(insert(taken_numbers).values(job_id=self._job_id, first=first, numbers=count))
+            upsert_rows(connection, taken_numbers, ("job_id", "first", "numbers"), [(self._job_id, first, count)])
             return first
 
     def _next(self, connection: Connection, count: int) -> int:
