@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
@@ -352,6 +352,33 @@ def test_a_chunk_that_meets_a_key_is_undone_whole(
     found = [dict(person)["email"] for person in look(account.id)["contacts"]]
     assert found.count("z@x.com") == 1
     assert "Z@x.com" not in found
+
+
+def test_a_chunk_that_meets_a_membership_is_undone_whole(
+    prepare: Callable[[str], tuple[Account, ContactList]],
+    run_file: RunFile,
+    look: Look,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PostgreSQL gets several statements at once, and this is not the last of them."""
+    account, here = prepare("add")
+    add, tries = Merge._add_memberships, []
+
+    def met(self: Merge, connection: Connection, *args: Any, **how: Any) -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            given = {"list_id": here.id, "account_id": account.id, "number": 0, "state": "subscribed", "added_at": 0}
+            person = select(contacts.c.id, *map(literal, given.values())).where(contacts.c.email_key == "z@x.com")
+            connection.execute(insert(memberships).from_select(["contact_id", *given], person, include_defaults=False))
+        add(self, connection, *args, **how)
+
+    monkeypatch.setattr(Merge, "_add_memberships", met)
+    before = look(account.id)
+    job = run_file(account, here, b"y@x.com\nz@x.com\n", ImportSpec(columns=(EMAIL,)))
+    assert (job.state, job.counters, len(tries)) == ("completed", {"added": 2}, 2)
+    after = look(account.id)
+    assert [len(after[what]) - len(before[what]) for what in ("contacts", "members")] == [2, 2]
+    assert after["last_number"] == before["last_number"] + 2
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -6,13 +6,22 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, tuple_
 
+# PostgreSQL's plan for a chunk, whatever its statistics say of fast-growing tables: look up rows one by one, because
+# hashing all contacts costs more as they grow, with memory for one chunk. Of two indexes it takes the one that leads to
+# fewer rows: by its own weights they cost the same while it takes a table for small. No cost is a reason to compile.
+_WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan")
+PLAN = "set_config('work_mem', '32MB', true), set_config('jit', 'off', true)" + "".join(
+    [f", set_config('enable_{way}', 'off', true)" for way in _WAYS]
+    + [f", set_config('cpu_{each}_cost', '1', true)" for each in ("tuple", "index_tuple")]
+)
+
 
 class Lookups:
     """Conditions of joins for one kind of database.
 
     With statistics of a list that was empty a moment ago, PostgreSQL takes going through the whole list once for each
     row of a chunk to be as good as an index: equality lets it, and so the time grows with the product of the two. A
-    range with equal ends has one use only, the index on its columns, once the plan is without other ways (merge.PLAN).
+    range with equal ends has one use only, the index on its columns, once the plan is without other ways (PLAN).
     """
 
     def __init__(self, kind: str) -> None:

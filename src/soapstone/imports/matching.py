@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from array import array
+from collections.abc import Iterable
+from itertools import chain, repeat
 from typing import Any
 
 from sqlalchemy import (
@@ -9,7 +13,9 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     Integer,
+    LargeBinary,
     MetaData,
+    Select,
     Table,
     Text,
     and_,
@@ -89,10 +95,31 @@ class Matching:
                 self.table.append_column(TableColumn(column.name, column.type))
             self.staged, self.joined, self.row = self.table, self.table, true()
         self.statement = self._statement()
+        self.found = func.coalesce(self.table.c.contact_id, 0)
+        groups = [self.table.c.outcome, self.table.c.membership, func.count()]
+        if not self._sqlite:
+            groups += [_packed(self.table.c.row), _packed(self.found)]
+        self.groups = select(*groups).group_by(self.table.c.outcome, self.table.c.membership)
 
     def has(self, outcomes: tuple[str, ...]) -> ColumnElement[bool]:
         """Return the condition that a matched row has one of the outcomes."""
         return self.table.c.outcome.in_([CODES[outcome] for outcome in outcomes])
+
+    @property
+    def hold(self) -> Select[Any]:
+        """The statement that locks the memberships before the match, so that no other transaction ends them meanwhile.
+
+        An import that adds need not: it never relies on a state that another transaction may have changed since.
+        """
+        # One by one, in the order of contacts.
+        contact_id = self.match(self._stage).label("contact_id")
+        found = (
+            select(contact_id).select_from(self._stage).order_by(contact_id).cte("found").prefix_with("MATERIALIZED")
+        )
+        member = memberships.c
+        here = (member.list_id == self._list_id, member.contact_id == found.c.contact_id)
+        held = select(member.contact_id).where(*here).correlate(found).with_for_update().lateral("held")
+        return select(func.count()).select_from(found.join(held, true()))
 
     def match(self, staged: Any) -> ColumnElement[Any]:
         """Return the contact of a row; of several, the oldest, members of the list first."""
@@ -361,3 +388,20 @@ class Matching:
 def code(outcome: str) -> ColumnElement[int]:
     """Return the stored code of an outcome."""
     return literal_column(str(CODES[outcome]), Integer)
+
+
+def rows_in(groups: Iterable[Any]) -> Iterable[tuple[int, int, int]]:
+    """Return row number, outcome code and contact of each row in the result of `groups` on PostgreSQL."""
+    return chain(*(zip(_numbers(rows), repeat(code), _numbers(ids)) for code, _, _, rows, ids in groups))
+
+
+def _packed(numbers: ColumnElement[int]) -> ColumnElement[bytes]:
+    """Return PostgreSQL's aggregate of numbers as bytes: rows of its protocol would cost more than the query."""
+    return func.string_agg(func.int8send(numbers), literal(b"", LargeBinary), type_=LargeBinary)
+
+
+def _numbers(packed: bytes) -> Iterable[int]:
+    numbers = array("q", packed)
+    if sys.byteorder == "little":
+        numbers.byteswap()
+    return numbers

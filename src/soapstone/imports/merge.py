@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Insert,
-    LargeBinary,
     Select,
     Update,
     case,
@@ -28,17 +24,16 @@ from sqlalchemy import (
     null,
     select,
     text,
-    true,
     update,
 )
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from soapstone.accounts.account import Account
-from soapstone.contacts.erased_addresses import erased_among, has_erased
+from soapstone.contacts.erased_addresses import any_erased, erased_among, has_erased
 from soapstone.imports.account_lock import hold
-from soapstone.imports.lookups import Lookups
-from soapstone.imports.matching import Matching
+from soapstone.imports.lookups import PLAN, Lookups
+from soapstone.imports.matching import Matching, rows_in
 from soapstone.imports.member_numbers import MemberNumbers
 from soapstone.imports.opt_out_merge import OptOutMerge
 from soapstone.imports.outcomes import CODES, NAMES, NEW, UNCONFIRMED, UNSUBSCRIBED
@@ -48,6 +43,7 @@ from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import SCHEMA, Stage
 from soapstone.lists.external_events import active_events, numbers
 from soapstone.store.database import Database
+from soapstone.store.postgresql import pipelined
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships
 from soapstone.store.transient_errors import transient_error
 from soapstone.vocabulary.rows import REJECTED, ImportOutcome
@@ -76,14 +72,6 @@ COPY_BLOCK = 256 << 10
 # What PostgreSQL keeps in memory of the temporary tables: a chunk of them takes 12 MB. It is too late to choose in a
 # session that has used such tables, perhaps by way of a pooler.
 MEMORY = "SELECT set_config('temp_buffers', '32MB', false)"
-# PostgreSQL's plan for a chunk, whatever its statistics say of fast-growing tables: look up rows one by one, because
-# hashing all contacts costs more as they grow, with memory for one chunk. Of two indexes it takes the one that leads to
-# fewer rows: by its own weights they cost the same while it takes a table for small. No cost is a reason to compile.
-_WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan")
-PLAN = "SELECT set_config('work_mem', '32MB', true), set_config('jit', 'off', true)" + "".join(
-    [f", set_config('enable_{way}', 'off', true)" for way in _WAYS]
-    + [f", set_config('cpu_{each}_cost', '1', true)" for each in ("tuple", "index_tuple")]
-)
 
 
 @dataclass(frozen=True)
@@ -95,6 +83,9 @@ class Merged:
     new_members: int
     old_members: int
     refused: list[tuple[int, str, list[str]]]
+
+
+NOTHING = Merged(rows=(), new_members=0, old_members=0, refused=[])
 
 
 class Merge:
@@ -123,13 +114,8 @@ class Merge:
         self._lookups = Lookups(stage.kind)
         self._unique = account.identifier == "email"
         self._matching = Matching(account, list_id, spec, stage, doubles=doubles)
-        matched = self._matched = self._matching.table
+        self._matched = self._matching.table
         self._joined, self._row = self._matching.joined, self._matching.row
-        self._found = func.coalesce(matched.c.contact_id, 0)
-        groups = [matched.c.outcome, matched.c.membership, func.count()]
-        if not self._sqlite:
-            groups += [_packed(matched.c.row), _packed(self._found)]
-        self._groups = select(*groups).group_by(matched.c.outcome, matched.c.membership)
         self._opt_outs = OptOutMerge(account, list_id, spec, stage, self._matching)
         # Opt-outs concern other lists too, and must not miss a membership that is not committed.
         apart = self._unique and self._rows.key == "email" and not doubles
@@ -193,44 +179,68 @@ class Merge:
         query = select(accounts.c.last_number).where(accounts.c.id == self._account.id)
         return int(connection.execute(query).scalar_one())
 
-    def apply(self, connection: Connection, moment: datetime) -> Merged:
-        """Merge the rows of the stage; the transaction must hold the account."""
-        stage, matched = self._matching.staged, self._matched
-        if self._sqlite:
-            connection.execute(delete(matched))
-        else:
-            connection.execute(text(PLAN))
-            self._load(connection)
+    def apply(self, connection: Connection, moment: datetime, keep: Callable[[Merged], None]) -> None:
+        """Merge the rows of the stage; the transaction must hold the account.
+
+        `keep` takes the result, while PostgreSQL still works. It may execute statements that return no rows.
+        """
+        erased = self._fill_stage(connection)
         ends = self._list_id is not None and (self._spec.removes or self._rows.has_opt_outs)
         if not self._sqlite and ends and not self._spec.dry_run:
-            self._hold_memberships(connection)
+            connection.execute(self._matching.hold)
         connection.execute(self._matching.statement)
-        self._refuse_deleted(connection)
-        groups = connection.execute(self._groups).all()
+        if erased:
+            self._refuse_deleted(connection)
+        groups = connection.execute(self._matching.groups).all()
         counted = Counter({(NAMES[code], state): count for code, state, count, *_ in groups})
         joins = sum(count for (outcome, state), count in counted.items() if outcome in (*JOINED, *COMING) and not state)
         new_members = joins if self._list_id is not None else 0
+        refused = self._refused(connection, {outcome for outcome, _ in counted})
+        first = 0
         if not self._spec.dry_run:
-            self._store(connection, counted, new_members, moment)
+            if added := sum(count for (outcome, _), count in counted.items() if outcome in NEW):
+                self._add_contacts(connection, added == counted.total(), moment)
+            if new_members:
+                first = self._numbers.take(connection, new_members, shared=self._shared)
+        with pipelined(connection) if self._returns_nothing(counted) else nullcontext():
+            if not self._spec.dry_run:
+                self._store(connection, counted, new_members, first, moment)
+            if self._sqlite:
+                # Raw rows of the driver: building SQLAlchemy's would cost more than the query.
+                query = select(self._matched.c.row, self._matched.c.outcome, self._matching.found)
+                rows: Iterable[tuple[int, int, int]] = connection.execute(query).cursor.fetchall()
+            else:
+                rows = rows_in(groups)
+            old_members = sum(count for (_, state), count in counted.items() if state is not None)
+            keep(Merged(rows=rows, new_members=new_members, old_members=old_members, refused=refused))
+
+    def _fill_stage(self, connection: Connection) -> bool:
+        """Bring the rows to where the matching finds them. Return whether contacts of the account were deleted."""
         if self._sqlite:
-            # Raw rows of the driver: building SQLAlchemy's would cost more than the query.
-            query = select(matched.c.row, matched.c.outcome, self._found)
-            rows: Iterable[tuple[int, int, int]] = connection.execute(query).cursor.fetchall()
-        else:
-            rows = chain(*(zip(_numbers(places), repeat(code), _numbers(ids)) for code, _, _, places, ids in groups))
+            connection.execute(delete(self._matched))
+            return has_erased(connection, self._account.id)
+        erased = bool(connection.execute(select(text(PLAN), any_erased(self._account.id))).one()[-1])
+        self._load(connection)
+        return erased
+
+    def _refused(self, connection: Connection, outcomes: set[str]) -> list[tuple[int, str, list[str]]]:
+        stage, matched = self._matching.staged, self._matched
         refused: list[tuple[int, str, list[str]]] = []
-        if codes := [CODES[outcome] for outcome in {outcome for outcome, _ in counted} if outcome in REJECTED]:
+        if codes := [CODES[outcome] for outcome in outcomes if outcome in REJECTED]:
             fields = stage.c.fields if "fields" in stage.c else null()
             query = select(stage.c.row, matched.c.outcome, fields).select_from(self._joined).order_by(stage.c.row)
             for row, code, values in connection.execute(query.where(matched.c.outcome.in_(codes))):
                 # Nothing of a deleted contact's row is stored.
                 refused.append((row, NAMES[code], [] if code == CODES[ImportOutcome.DELETED] else values))
-        return Merged(
-            rows=rows,
-            new_members=new_members,
-            old_members=sum(count for (_, state), count in counted.items() if state is not None),
-            refused=refused,
-        )
+        return refused
+
+    def _returns_nothing(self, counted: Counter[tuple[str, str | None]]) -> bool:
+        """Return whether `_store` needs no results of its statements on PostgreSQL."""
+        if self._sqlite or self._spec.removes or self._rows.has_opt_outs:
+            return False
+        if self._rows.has_blocks or self._rows.has_events:
+            return False
+        return {outcome for outcome, _ in counted}.isdisjoint((ImportOutcome.JOINED, ImportOutcome.JOINED_UPDATED))
 
     def _load(self, connection: Connection) -> None:
         """Copy the stage to the server, until the transaction ends."""
@@ -245,7 +255,7 @@ class Merge:
         """Refuse the rows of deleted contacts, whatever the action."""
         stage, matched = self._stage, self._matched
         key = stage.c.key if self._rows.key == "email" else stage.c.email_key if "email_key" in stage.c else None
-        if key is None or not has_erased(connection, self._account.id):
+        if key is None:
             return
         numbers = {staged: n for n, staged in connection.execute(select(stage.c.n, key)) if staged}
         erased = erased_among(connection, self._account.id, numbers.keys())
@@ -259,27 +269,16 @@ class Merge:
             values |= {"record_changed": False, "profile_changed": False}
             connection.execute(update(matched).where(rows).values(**values))
 
-    def _hold_memberships(self, connection: Connection) -> None:
-        """Lock the memberships before matching, so that no other transaction ends them meanwhile.
-
-        An import that adds need not: it never relies on a state that another transaction may have changed since.
-        """
-        # One by one, in the order of contacts.
-        contact_id = self._matching.match(self._stage).label("contact_id")
-        found = (
-            select(contact_id).select_from(self._stage).order_by(contact_id).cte("found").prefix_with("MATERIALIZED")
-        )
-        member = memberships.c
-        here = (member.list_id == self._list_id, member.contact_id == found.c.contact_id)
-        held = select(member.contact_id).where(*here).correlate(found).with_for_update().lateral("held")
-        connection.execute(select(func.count()).select_from(found.join(held, true())))
-
     def _store(
-        self, connection: Connection, counted: Counter[tuple[str, str | None]], new_members: int, moment: datetime
+        self,
+        connection: Connection,
+        counted: Counter[tuple[str, str | None]],
+        new_members: int,
+        first: int,
+        moment: datetime,
     ) -> None:
+        """Store what follows from the outcomes besides new contacts; `first` is the first new member's number."""
         outcomes = {outcome for outcome, _ in counted}
-        if added := sum(count for (outcome, _), count in counted.items() if outcome in NEW):
-            self._add_contacts(connection, added == counted.total(), moment)
         if not outcomes.isdisjoint(CHANGED):
             self._change_contacts(connection, moment)
         out = not outcomes.isdisjoint(UNSUBSCRIBED)
@@ -297,7 +296,8 @@ class Merge:
             if out:
                 self._opt_outs.unsubscribe(connection, moment, UNSUBSCRIBED)
             coming = sum(counted.get((outcome, None), 0) for outcome in COMING)
-            self._add_memberships(connection, new_members, moment, coming, only=new_members == counted.total())
+            if new_members:
+                self._add_memberships(connection, first, moment, coming, only=new_members == counted.total())
             if self._rows.has_events:
                 self._raise_events(connection, moment)
         if self._spec.replace and any(state is not None for _, state in counted):
@@ -396,13 +396,13 @@ class Merge:
                 connection.execute(update(memberships).where(one).values(form_values=marks or null()))
 
     def _add_memberships(
-        self, connection: Connection, joins: int, moment: datetime, coming: int, *, only: bool
+        self, connection: Connection, first: int, moment: datetime, coming: int, *, only: bool
     ) -> None:
-        """Add `joins` memberships, `coming` of them unsubscribed or unconfirmed; `only` them, if each row joins."""
-        if not joins:
-            return
+        """Add memberships with the numbers from `first` on, `coming` of them unsubscribed or unconfirmed.
+
+        `only` them, if each row joins.
+        """
         stage, matched = self._matching.staged, self._matched
-        first = self._numbers.take(connection, joins, shared=self._shared)
         # The rows of a stage are numbered from 1.
         place: Any = matched.c.n if only else func.row_number().over(order_by=matched.c.n)
         columns: dict[str, Any] = {
@@ -478,18 +478,6 @@ def _use_memory(connection: Connection) -> None:
     except DBAPIError as error:
         if transient_error(error) is not None:
             raise
-
-
-def _packed(numbers: ColumnElement[int]) -> ColumnElement[bytes]:
-    """Return PostgreSQL's aggregate of numbers as bytes: rows of its protocol would cost more than the query."""
-    return func.string_agg(func.int8send(numbers), literal(b"", LargeBinary), type_=LargeBinary)
-
-
-def _numbers(packed: bytes) -> Iterable[int]:
-    numbers = array("q", packed)
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    return numbers
 
 
 def _whole(statement: ChangeT) -> ChangeT:

@@ -27,7 +27,7 @@ from soapstone.contacts.erased_addresses import erased_among, has_erased, keys_i
 from soapstone.contacts.mailboxes import has_doubles
 from soapstone.imports import scratch, sweep
 from soapstone.imports.columns import shortened
-from soapstone.imports.merge import Merge
+from soapstone.imports.merge import NOTHING, Merge, Merged
 from soapstone.imports.misfits import counted, misfits_of
 from soapstone.imports.outcomes import CODES, NAMES, REPAIRED, ImportCounts
 from soapstone.imports.parts import Part
@@ -173,23 +173,28 @@ class _Import:
         connection, first, lines = chunk.connection, staged.first, staged.lines
         self._require_list(chunk)
         checkpoint = dict(chunk.checkpoint)
-        codes, contact_ids = bytearray(len(lines)), [0] * len(lines)
-        refused = list(staged.refused)
-        if staged.staged:
-            self._merge.lock(connection, alone=self._alone > 0)
-            merged = self._merge.apply(connection, now())
+        refused, counts = list(staged.refused), dict[str, int]()
+
+        def keep(merged: Merged) -> None:
+            codes, contact_ids = bytearray(len(lines)), [0] * len(lines)
             for row, code, contact_id in merged.rows:
                 codes[row - first], contact_ids[row - first] = code, contact_id
-            refused += [Rejection(row - first, reason, fields) for row, reason, fields in merged.refused]
+            refused.extend(Rejection(row - first, reason, fields) for row, reason, fields in merged.refused)
+            for position, reason, _ in refused:
+                codes[position] = CODES[reason]
+            counts.update({NAMES[code]: codes.count(code) for code in set(codes)})
+            part = Part(first=first, counts=counts, lines=lines, codes=codes, contact_ids=contact_ids)
+            part.store(connection, self._run.job.id)
             checkpoint["joined"] += merged.new_members
             checkpoint["stayed"] += merged.old_members
-        for position, reason, _ in refused:
-            codes[position] = CODES[reason]
-        counts = {NAMES[code]: codes.count(code) for code in set(codes)}
+
+        if staged.staged:
+            self._merge.lock(connection, alone=self._alone > 0)
+            self._merge.apply(connection, now(), keep)
+        else:
+            keep(NOTHING)
         if refused:
             self._reject(connection, lines, refused)
-        part = Part(first=first, counts=counts, lines=lines, codes=codes, contact_ids=contact_ids)
-        part.store(connection, self._run.job.id)
         chunk.count(**counts)
         if staged.repaired:
             chunk.count(**{REPAIRED: staged.repaired})

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
 
 from soapstone.errors import ConflictError
 
@@ -129,6 +132,21 @@ async def prepare_session_async(connection: Any) -> None:
         await connection.execute(_LINUX)
     except connection_error() as error:
         log.info("the server does not watch its clients' connections: %s", error)
+
+
+@contextmanager
+def pipelined(connection: Connection) -> Iterator[None]:
+    """Send the statements inside without waiting for the server between them. They may return no rows.
+
+    The error of one of them is raised by a later one, or at the end.
+    """
+    driver: Any = connection.connection.driver_connection
+    try:
+        with driver.pipeline():
+            yield
+    except connection_error() as error:
+        # As SQLAlchemy raises those of a single statement.
+        raise DBAPIError.instance(None, None, error, connection_error()) from error
 
 
 def connection_error() -> type[Exception]:
