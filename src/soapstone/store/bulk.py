@@ -67,7 +67,7 @@ def select_by_key(
     given: Any = sorted(keys)
     octets = isinstance(key.type, LargeBinary)
     if connection.dialect.name == "postgresql":
-        among, given = ("= ANY(%s)", (given,)) if octets else ("= ANY(%s::bigint[])", (_array(given),))
+        among, given = ("= ANY(%s)", (given,)) if octets else ("= ANY(%s::bigint[])", (array(given),))
     elif octets:
         # JSON has none.
         among = f"IN ({', '.join('?' * len(given))})"
@@ -110,31 +110,27 @@ def insert_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     _run(connection, table, names, rows, "")
 
 
-def insert_missing_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
-    """Insert rows with these columns, except those that a unique index has already."""
-    _run(connection, table, names, rows, "ON CONFLICT DO NOTHING")
+def insert_missing_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> int:
+    """Insert rows with these columns, except those that a unique index has already; return the number of the others."""
+    return _run(connection, table, names, rows, "ON CONFLICT DO NOTHING")
 
 
-def copy_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Iterable[Values]) -> None:
-    """Insert many rows of numbers, truth values, plain words and None with these columns.
+def copy_lines(connection: Connection, table: Table, names: tuple[str, ...], lines: Iterable[str]) -> None:
+    """Insert many rows of PostgreSQL with these columns by COPY; each line has the values with tabs between them.
 
-    PostgreSQL stores the first ones while the next ones are made; its driver's own errors are raised.
+    `None` stands for NULL, so no value may hold this word, nor anything that COPY would take for more than itself. The
+    server stores the first rows while the next ones are made; its driver's own errors are raised.
     """
-    if connection.dialect.name == "sqlite":
-        insert_rows(connection, table, names, list(rows))
-        return
     driver: Any = connection.connection.driver_connection
-    line, rows = "\t".join(["%s"] * len(names)) + "\n", iter(rows)
+    lines = iter(lines)
     with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as target:
-        while lines := [line % row for row in islice(rows, _COPIED)]:
-            target.write("".join(lines).replace("None", "\\N"))
+        while some := "".join(islice(lines, _COPIED)):
+            target.write(some.replace("None", "\\N"))
 
 
 def upsert_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
     """Insert rows with these columns, or change the rows that have their primary keys already."""
-    keys = [column.name for column in table.primary_key]
-    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
-    _run(connection, table, names, rows, f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}")
+    _run(connection, table, names, rows, _upserting(table, names))
 
 
 def add_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
@@ -142,10 +138,7 @@ def add_rows(connection: Connection, table: Table, names: tuple[str, ...], rows:
 
     Foreign keys are left as they are.
     """
-    kept = {column.name for column in table.c if column.primary_key or column.foreign_keys}
-    added = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names if name not in kept)
-    keys = ", ".join(column.name for column in table.primary_key)
-    _run(connection, table, names, rows, f"ON CONFLICT ({keys}) DO UPDATE SET {added}")
+    _run(connection, table, names, rows, _adding(table, names))
 
 
 def update_rows(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> None:
@@ -165,29 +158,60 @@ def update_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     connection.exec_driver_sql(statement, _columns(table, names, rows))
 
 
-def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> None:
+def update_unchanged_rows(
+    connection: Connection, table: Table, names: tuple[str, ...], tested: tuple[str, ...], rows: Sequence[Values]
+) -> int:
+    """Change rows of PostgreSQL whose key is the first of these columns; return the number of those that changed.
+
+    After the new values each one of `rows` has those that the `tested` columns must have until now.
+    """
     if not rows:
-        return
+        return 0
+    key, *changed = names
+    sets = ", ".join(f"{name} = new.{name}" for name in changed)
+    given, same = (*names, *tested), [(f"{table.name}.{name}", f"new.was_{name}") for name in tested]
+    new = f"unnest({_arrays(table, given)}) AS new ({', '.join([*names, *(f'was_{name}' for name in tested)])})"
+    test = " AND ".join(f"{now} IS NOT DISTINCT FROM {before}" for now, before in same)
+    statement = f"UPDATE {table.name} SET {sets} FROM {new} WHERE {table.name}.{key} = new.{key} AND {test}"  # noqa: S608
+    return connection.exec_driver_sql(statement, _columns(table, given, rows)).rowcount
+
+
+def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> int:
+    if not rows:
+        return 0
     statement = _statement(table, names, end, connection.dialect.name)
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(statement, list(rows))
-    else:
-        # An array for each column: one statement, however many rows.
-        connection.exec_driver_sql(statement, _columns(table, names, rows))
+        return connection.exec_driver_sql(statement, list(rows)).rowcount
+    # An array for each column: one statement, however many rows.
+    return connection.exec_driver_sql(statement, _columns(table, names, rows)).rowcount
 
 
 def _columns(table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> tuple[Any, ...]:
     """Return the values of each column as PostgreSQL's driver takes an array."""
     columns = zip(*rows, strict=True)
     return tuple(
-        _array(column) if kind in _NUMBERS else list(column)
+        array(column) if kind in _NUMBERS else list(column)
         for kind, column in zip(_types(table, names), columns, strict=True)
     )
 
 
-def _array(numbers: Iterable[int | None]) -> str:
+def array(numbers: Iterable[int | None]) -> str:
     """Return numbers as the text of an array; the driver adapts each value of a list."""
     return f"{{{','.join(map(str, numbers))}}}".replace("None", "NULL")
+
+
+@cache
+def _upserting(table: Table, names: tuple[str, ...]) -> str:
+    keys = [column.name for column in table.primary_key]
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    return f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changed}"
+
+
+@cache
+def _adding(table: Table, names: tuple[str, ...]) -> str:
+    kept = {column.name for column in table.c if column.primary_key or column.foreign_keys}
+    added = ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in names if name not in kept)
+    return f"ON CONFLICT ({', '.join(column.name for column in table.primary_key)}) DO UPDATE SET {added}"
 
 
 @cache

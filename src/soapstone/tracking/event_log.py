@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from soapstone.clock import now
-from soapstone.store.bulk import Values, copy_rows, insert_rows, run
+from soapstone.store.bulk import Values, copy_lines, insert_rows, run
 from soapstone.store.tables import mail_events
 from soapstone.store.timestamps import EPOCH
 from soapstone.vocabulary.tracking import MailEventKind
@@ -27,19 +27,21 @@ from soapstone.vocabulary.tracking import MailEventKind
 # from there next time, misses no event that is being stored.
 AHEAD = timedelta(milliseconds=500)
 
-# The date of an earlier event in the same transaction.
+# The date of an earlier event in the same transaction, unless this has another number.
 NOW = -1
 
 # A counter: scope, number of the message, account or link, and kind.
 _Key = tuple[str, int, str]
+# What gives the numbers of a group's events, in the order of EventGroup.counters.
+_Numbers = tuple[Iterator[int | None], ...]
 _COLUMNS = (
     "account_id",
     "message_id",
     "job_id",
     "is_test",
     "kind",
-    "at",
     "link_id",
+    "at",
     "delivery_id",
     "previous_at",
     "number",
@@ -87,9 +89,15 @@ class EventGroup:
 
 
 class NewEvents:
-    """Events of one transaction, in their order, without their numbers and date."""
+    """Events of one transaction, in their order, without their numbers and date.
 
-    def __init__(self) -> None:
+    The negative number `now` stands for their date until this is known. `moments` has the dates that negative numbers
+    stand for, in microseconds since 1970: it gets theirs, and may have those of earlier transactions.
+    """
+
+    def __init__(self, now: int = NOW, moments: dict[int, int] | None = None) -> None:
+        self.now = now
+        self.moments: dict[int, int] = {} if moments is None else moments
         self._groups: dict[tuple[MailEventKind, Origin, int | None, bool], EventGroup] = {}
         self.events: list[tuple[EventGroup, int | None, int | None]] = []
         # The dates of events of the past, which ascend, in microseconds since 1970.
@@ -107,8 +115,8 @@ class NewEvents:
     ) -> None:
         """Add an event. `delivery_id` is None for mails tracked without persons. Either all or none have a date `at`.
 
-        An event that repeats an earlier one has its date as `previous_at`, in microseconds since 1970, or `NOW` if that
-        one is in the same transaction.
+        An event that repeats an earlier one has its date as `previous_at`, in microseconds since 1970 or as the number
+        that stands for it.
         """
         key = (kind, origin, link_id, is_first)
         group = self._groups.get(key)
@@ -121,6 +129,11 @@ class NewEvents:
     def sizes(self) -> Counter[EventGroup]:
         """Return the numbers of events by group."""
         return Counter(map(itemgetter(0), self.events))
+
+    def dated(self, values: Values) -> Values:
+        """Return values of a row with the dates that their negative numbers stand for."""
+        moments = self.moments
+        return tuple([moments.get(value, value) for value in values])
 
 
 def append(connection: Connection, new: NewEvents) -> datetime:
@@ -140,35 +153,50 @@ def append(connection: Connection, new: NewEvents) -> datetime:
             if key is not None:
                 wanted[key] += size
     reached, at = _advance(connection, wanted, new.dates[-1] if new.dates else None)
-    moment = _microseconds(at)
+    moment = new.moments[new.now] = _microseconds(at)
     numbers: dict[_Key | None, Iterator[int | None]] = {key: count(last + 1) for key, last in reached.items()}
     numbers[None] = repeat(None)
-    given = {
-        group: ((*group.origin[:4], group.kind.value), group.link_id, *(numbers[key] for key in keys))
-        for group, keys in counters.items()
-    }
-    rows = _rows_of(new, given, moment)
-    if len(new.events) < _MANY:
-        insert_rows(connection, mail_events, _COLUMNS, list(rows))
+    given = {group: tuple([numbers[key] for key in keys]) for group, keys in counters.items()}
+    if len(new.events) < _MANY or connection.dialect.name == "sqlite":
+        insert_rows(connection, mail_events, _COLUMNS, list(_rows_of(new, given, moment)))
     else:
-        copy_rows(connection, mail_events, _COLUMNS, rows)
+        copy_lines(connection, mail_events, _COLUMNS, _lines_of(new, given, moment))
     return at
 
 
-def _rows_of(new: NewEvents, given: Mapping[EventGroup, tuple[Any, ...]], moment: int) -> Iterator[Values]:
-    dates = new.dates or repeat(moment)
+def _rows_of(new: NewEvents, given: Mapping[EventGroup, _Numbers], moment: int) -> Iterator[Values]:
+    """Yield the rows of events."""
+    dates, dated = new.dates or repeat(moment), new.moments.get
+    groups: dict[EventGroup, tuple[Any, ...]] = {
+        group: ((*group.origin[:4], group.kind.value, group.link_id), *each) for group, each in given.items()
+    }
     for (group, delivery_id, previous_at), at in zip(new.events, dates, strict=False):
-        same, link_id, number, account_number, first_number, link_number = given[group]
+        same, number, account_number, first_number, link_number = groups[group]
         yield (
             *same,
             at,
-            link_id,
             delivery_id,
-            moment if previous_at == NOW else previous_at,
+            previous_at if previous_at is None else dated(previous_at, previous_at),
             next(number),
             next(account_number),
             next(first_number),
             next(link_number),
+        )
+
+
+def _lines_of(new: NewEvents, given: Mapping[EventGroup, _Numbers], moment: int) -> Iterator[str]:
+    """Yield the same rows as COPY takes them: whole numbers, truth values and plain words need no quotes."""
+    dates, dated = new.dates or repeat(moment), new.moments.get
+    groups: dict[EventGroup, tuple[Any, ...]] = {
+        group: ("\t".join([*map(str, group.origin[:4]), group.kind.value, str(group.link_id)]), *each)
+        for group, each in given.items()
+    }
+    for (group, delivery_id, previous_at), at in zip(new.events, dates, strict=False):
+        same, number, account_number, first_number, link_number = groups[group]
+        before = previous_at if previous_at is None else dated(previous_at, previous_at)
+        yield (
+            f"{same}\t{at}\t{delivery_id}\t{before}"
+            f"\t{next(number)}\t{next(account_number)}\t{next(first_number)}\t{next(link_number)}\n"
         )
 
 

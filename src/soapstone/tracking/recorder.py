@@ -7,12 +7,10 @@ so that each record counts once, however a process ends.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,10 +33,13 @@ from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, sends, spool_positions, tracked_links
 from soapstone.store.timestamps import EPOCH
 from soapstone.store.transient_errors import RecordsUnavailable, transient_error
+from soapstone.tracking.act_batch import Act, AnonymousAct
+from soapstone.tracking.act_plans import ActPlan, ActPlans, OutdatedPlan
 from soapstone.tracking.judgement import REPEAT, Judgement
-from soapstone.tracking.recording import Act, AnonymousAct, record_acts
+from soapstone.tracking.recording import record_acts
 from soapstone.tracking.segment_shipping import SHIPPED, fetch, is_written, ship
-from soapstone.tracking.spool import SUFFIX, SpoolRecord, read_records
+from soapstone.tracking.segments import Move, Segment
+from soapstone.tracking.spool import SUFFIX, SpoolRecord
 from soapstone.vocabulary.tracking import MailEventKind
 
 log = logging.getLogger(__name__)
@@ -60,79 +61,8 @@ BATCH = 500
 # Numbers of deliveries and links that are remembered.
 MOST_KNOWN = 100_000
 
-_PIECE = 1 << 20
 _POSITION = spool_positions.c
 _K = TypeVar("_K")
-
-
-class _Segment:
-    """A segment under reading. `taken` is the end of the last record that the records hold."""
-
-    def __init__(self, path: Path, taken: int) -> None:
-        self.path = path
-        self.spool, _, self.number = path.stem.partition("-")
-        self.stored = taken > 0
-        self.taken = taken
-        # Records that were read and are not taken, each with the place of its end.
-        self.queue: deque[tuple[int, SpoolRecord]] = deque()
-        self.newest = 0
-        # Whether its writer is through with it, and whether it was read to its end then.
-        self.complete = False
-        self.exhausted = False
-        self._read = 0
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def read(self, most: int) -> Iterator[tuple[bool, SpoolRecord]]:
-        """Read about `most` further records into the queue; yield them, each with whether it was taken before."""
-        enough = len(self.queue) + most
-        while len(self.queue) < enough and not self.exhausted:
-            complete = self.complete or self._left()
-            data = os.pread(self._file, _PIECE, self._read)
-            end = 0
-            start = self._read
-            for end, record in read_records(data):
-                known = start + end <= self.taken
-                if not known:
-                    self.queue.append((start + end, record))
-                yield known, record
-            if end:
-                self.newest = record.at
-            self._read += end
-            if not end:
-                if complete and data:
-                    log.warning("%d bytes at the end of %s are no whole record", len(data), self.path.name)
-                self.exhausted = complete
-                return
-
-    def take(self, end: int, count: int) -> _Move:
-        """Take so many records out of the queue, the last of which ends there."""
-        move = _Move(self, not self.stored, self.taken, end)
-        self.stored, self.taken = True, end
-        for _ in range(count):
-            self.queue.popleft()
-        return move
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
-
-    def _left(self) -> bool:
-        """Return whether its writer has ended it, or has died; nothing is appended from then on."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        self.complete = True
-        return True
-
-
-class _Move(NamedTuple):
-    """How far a segment was read, and where that began."""
-
-    segment: _Segment
-    is_first: bool
-    begin: int
-    end: int
 
 
 class _Batch(NamedTuple):
@@ -144,7 +74,7 @@ class _Batch(NamedTuple):
     records: int
     acts: list[Act]
     messages: dict[int, int]
-    moves: list[_Move]
+    moves: list[Move]
 
 
 class Recorder:
@@ -170,13 +100,18 @@ class Recorder:
         self._finish_by: float | None = None
         # Whether records may wait whose writers have ended: they are read, or in segments that are not open yet.
         self._unfinished = True
-        self._segments: dict[str, _Segment] = {}
+        self._segments: dict[str, Segment] = {}
         self._judgement = Judgement(machine_seconds)
         # When mails were handed over, in microseconds since 1970; and links by message and place.
         self._handed: dict[int, int] = {}
         self._links: dict[tuple[int, int], int] = {}
-        # SQLite would hand Python's lock to and fro with each row.
+        # PostgreSQL stores a batch while the next ones are judged and planned. SQLite would hand Python's lock to and
+        # fro with each row.
         self._storing = ThreadPoolExecutor(1, "recorder") if database.kind == "postgresql" else None
+        self._plans = ActPlans()
+        # The batch that is being stored, and whether it has a plan.
+        self._stored: Future[None] | None = None
+        self._is_planned = True
 
     @contextmanager
     def running(self, *, patience: float = 0) -> Iterator[None]:
@@ -291,11 +226,16 @@ class Recorder:
                     self._judgement.judge(record, None)
         taken = self._take()
         self._remove_ended()
-        self._unfinished = more or any(segment.queue and segment.complete for segment in self._segments.values())
+        waits = any(segment.queue and segment.complete for segment in self._segments.values())
+        self._unfinished = more or waits or self._stored is not None
         return taken >= MOST_RECORDS // 2
 
     def close(self) -> None:
         """Close the segments. The next round begins anew with what is stored."""
+        stored, self._stored, self._is_planned = self._stored, None, True
+        if stored is not None and (error := stored.exception()) is not None:
+            log.error("opens and clicks wait in the spool", exc_info=error)
+        self._plans.forget()
         for segment in self._segments.values():
             segment.close()
         self._segments.clear()
@@ -316,31 +256,47 @@ class Recorder:
                 for row in connection.execute(select(spool_positions).where(_POSITION.spool.in_(these))):
                     stored[f"{row.spool}-{row.segment}"] = row.position
         for name in new:
-            self._segments[name] = _Segment(self._folder / name, stored.get(name.partition(".")[0], 0))
+            self._segments[name] = Segment(self._folder / name, stored.get(name.partition(".")[0], 0))
         return len(new) < len(unknown)
 
     def _take(self) -> int:
-        """Judge and record the next records of each segment; return their number.
-
-        PostgreSQL stores some of them while the next ones are judged.
-        """
+        """Judge and record the next records of each segment; return their number."""
         taken = 0
-        storing: Future[None] | None = None
-        try:
-            while taken < MOST_BATCHES * MOST_RECORDS and (batch := self._next_batch()):
-                taken += batch.records
-                if self._storing is None:
-                    self._store(batch)
-                    break
-                if storing is not None:
-                    storing.result()
-                storing = self._storing.submit(copy_context().run, self._store, batch)
-                if batch.records < MOST_RECORDS // 2:
-                    break
-        finally:
-            if storing is not None:
-                storing.result()
+        while batch := self._next_batch():
+            taken += batch.records
+            if self._storing is None:
+                self._store(batch)
+                return taken
+            is_large = batch.records >= MOST_RECORDS // 2
+            self._hand_over(batch, ahead=is_large)
+            if not is_large:
+                break
+            if taken >= MOST_BATCHES * MOST_RECORDS:
+                # The last one is stored while the next round reads.
+                return taken
+        self._finish_storing()
         return taken
+
+    def _hand_over(self, batch: _Batch, *, ahead: bool) -> None:
+        """Let a batch be stored after the one before it; plan it before that one is stored, if it goes `ahead`."""
+        if not ahead or self._plans.is_full or not self._is_planned:
+            # No plan may overlook what is recorded without one.
+            self._finish_storing()
+            self._plans.forget()
+        plan = None
+        if ahead:
+            with self._database.read() as connection:
+                plan = self._plans.plan(connection, _acts(connection, batch))
+        self._finish_storing()
+        self._is_planned = plan is not None
+        if self._storing is not None:
+            self._stored = self._storing.submit(copy_context().run, self._store, batch, plan)
+
+    def _finish_storing(self) -> None:
+        """Wait until nothing is being stored. Raises what went wrong."""
+        stored, self._stored = self._stored, None
+        if stored is not None:
+            stored.result()
 
     def _next_batch(self) -> _Batch | None:
         """Judge the next records of each segment, as far as they can be, and take them out of the queues."""
@@ -384,18 +340,21 @@ class Recorder:
         self._judgement.forget(min(oldest, moment))
         return _Batch(len(found), acts, messages, moves) if found else None
 
-    def _store(self, batch: _Batch) -> None:
+    def _store(self, batch: _Batch, plan: ActPlan | None = None) -> None:
+        if plan is not None:
+            try:
+                self._record(batch, plan)
+            except OutdatedPlan:
+                log.info("opens and clicks of the same mails come from another host, too")
+            else:
+                return
+        self._record(batch)
+
+    def _record(self, batch: _Batch, plan: ActPlan | None = None) -> None:
         with self._database.write() as connection, large_cache(connection):
             for move in batch.moves:
                 _move(connection, move)
-            acts: list[Act | AnonymousAct] = [*batch.acts]
-            newest = _newest_sends(connection, set(batch.messages.values()))
-            for place, message_id in batch.messages.items():
-                # Without a send, it stays an act of no mail.
-                if (send := newest.get(message_id)) is not None:
-                    of = (send.account_id, message_id, send.job_id, send.is_test)
-                    acts[place] = AnonymousAct(acts[place].kind, *of, acts[place].link_id)
-            record_acts(connection, acts)
+            record_acts(connection, _acts(connection, batch) if plan is None else batch.acts, plan)
 
     def _learn(self, clicks: Sequence[SpoolRecord]) -> None:
         """Look up the links of clicks, and when their mails were handed over."""
@@ -432,6 +391,7 @@ class Recorder:
         ]
         if not ended:
             return
+        self._finish_storing()
         self._database.settle()
         for segment in ended:
             segment.path.unlink(missing_ok=True)
@@ -447,7 +407,7 @@ class Recorder:
                 connection.execute(delete(spool_positions).where(tuple_(_POSITION.spool, _POSITION.segment).in_(keys)))
 
 
-def _move(connection: Connection, move: _Move) -> None:
+def _move(connection: Connection, move: Move) -> None:
     """Store how far a segment was read. Raises RuntimeError if another recorder has moved it meanwhile."""
     spool, number = move.segment.spool, move.segment.number
     if move.is_first:
@@ -456,6 +416,18 @@ def _move(connection: Connection, move: _Move) -> None:
     here = (_POSITION.spool == spool, _POSITION.segment == number, _POSITION.position == move.begin)
     if connection.execute(update(spool_positions).where(*here).values(position=move.end)).rowcount != 1:
         raise RuntimeError(f"another recorder reads {move.segment.path.name}")
+
+
+def _acts(connection: Connection, batch: _Batch) -> list[Act | AnonymousAct]:
+    """Return the acts of a batch, those of mails without persons as such."""
+    acts: list[Act | AnonymousAct] = [*batch.acts]
+    newest = _newest_sends(connection, set(batch.messages.values()))
+    for place, message_id in batch.messages.items():
+        # Without a send, it stays an act of no mail.
+        if (send := newest.get(message_id)) is not None:
+            of = (send.account_id, message_id, send.job_id, send.is_test)
+            acts[place] = AnonymousAct(acts[place].kind, *of, acts[place].link_id)
+    return acts
 
 
 def _newest_sends(connection: Connection, message_ids: Collection[int]) -> dict[int, Row[Any]]:
