@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, ColumnElement, Connection, LargeBinary, Table, any_, bindparam, func, select
 
+from soapstone.store.driver import execute
+
 # One value for each of the columns.
 Values = tuple[Any, ...]
 # Memory of SQLite's large cache, in KiB.
@@ -48,12 +50,7 @@ def run(connection: Connection, statement: str, given: Values) -> list[Values]:
 
     They are the driver's tuples: rows of SQLAlchemy take twice the time.
     """
-    found = connection.exec_driver_sql(statement, given)
-    if not found.returns_rows:
-        return []
-    cursor: Any = found.cursor
-    rows: list[Values] = cursor.fetchall()
-    found.close()
+    rows: list[Values] = execute(connection, statement, given).fetchall()
     return rows
 
 
@@ -150,7 +147,7 @@ def update_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     if connection.dialect.name == "sqlite":
         sets = ", ".join(f"{name} = ?" for name in changed)
         statement = f"UPDATE {table.name} SET {sets} WHERE {key} = ?"  # noqa: S608 - names of our own
-        connection.exec_driver_sql(statement, [(*row[1:], row[0]) for row in rows])
+        execute(connection, statement, [(*row[1:], row[0]) for row in rows], many=True)
         return
     sets = ", ".join(f"{name} = new.{name}" for name in changed)
     new = f"unnest({_arrays(table, names)}) AS new ({', '.join(names)})"
@@ -181,7 +178,8 @@ def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Seq
         return 0
     statement = _statement(table, names, end, connection.dialect.name)
     if connection.dialect.name == "sqlite":
-        return connection.exec_driver_sql(statement, list(rows)).rowcount
+        count: int = execute(connection, statement, list(rows), many=True).rowcount
+        return count
     # An array for each column: one statement, however many rows.
     return connection.exec_driver_sql(statement, _columns(table, names, rows)).rowcount
 

@@ -16,6 +16,7 @@ from soapstone.contacts.changes import Cause, Change, change_within
 from soapstone.contacts.complaints import complain
 from soapstone.contacts.contacts import suppress
 from soapstone.contacts.mailboxes import with_address
+from soapstone.store.driver import run_query
 from soapstone.store.tables import bounces, deliveries, delivery_activities
 from soapstone.tracking.bounce_classes import Bounce
 from soapstone.tracking.figures import FigureChanges
@@ -100,8 +101,8 @@ def _came_back_in_a_row(connection: Connection, mail: SentMail) -> bool:
     if not mail.email_key:
         return False
     given = {"account_id": mail.account_id, "key": mail.email_key, "settled": now() - SETTLED_AFTER}
-    latest = connection.execute(_latest(mail.identifier, connection.dialect.name), given).all()
-    came_back = [each for each in latest if each.bounce_class in _NO_SUCH_ADDRESS and each.opened_at is None]
+    latest = run_query(connection, _latest(mail.identifier, connection.dialect.name), given)
+    came_back = [each for each, opened_at in latest if each in _NO_SUCH_ADDRESS and opened_at is None]
     return len(came_back) == BOUNCES_IN_A_ROW
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Update, update
 
 from soapstone.store.bulk import among, insert_rows, listed, select_by_key
+from soapstone.store.driver import run_query
 from soapstone.store.tables import bounces, deliveries
 from soapstone.store.timestamps import microseconds
 from soapstone.tracking import consequences
@@ -115,7 +116,7 @@ def record_bounces_of(
         events.add(MailEventKind.BOUNCE, origin, mail.id)
     at = append(connection, events)
     numbers = [mail.id for mail, _ in new]
-    connection.execute(_came_back(connection.dialect.name), {"numbers": listed(connection, numbers)})
+    run_query(connection, _came_back(connection.dialect.name), {"numbers": listed(connection, numbers)})
     _store_bounces(connection, new, at)
     added = mail_figures(events, changes)
     if changes is None:

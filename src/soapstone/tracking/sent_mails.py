@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, func, select
 
 from soapstone.store.bulk import among, listed, run
+from soapstone.store.driver import run_query
 from soapstone.store.tables import accounts, bounces, deliveries, lists, memberships, sends
 from soapstone.vocabulary.tracking import HARD_BOUNCES
 
@@ -61,8 +62,8 @@ def read_mails(connection: Connection, numbers: Collection[int]) -> dict[int, Se
     """Return these mails by number, which ascends; unknown ones are left out."""
     if not numbers:
         return {}
-    found = connection.execute(_query(connection.dialect.name), {"numbers": listed(connection, numbers)})
-    return {row[0]: SentMail(*row) for row in found}
+    found = run_query(connection, _query(connection.dialect.name), {"numbers": listed(connection, numbers)})
+    return {row[0]: SentMail._make(row) for row in found}
 
 
 @cache
