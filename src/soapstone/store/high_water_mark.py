@@ -84,7 +84,7 @@ class HighWaterMark:
             if records is None or (told is not None and told.records != records):
                 return
             # Rows that were deleted count as well.
-            numbers = stored(connection, told and told.numbers)
+            numbers = stored(connection, None if told is None else told.numbers)
         if told is not None and numbers == told.numbers:
             return
         database.settle()
