@@ -507,6 +507,10 @@ STARTS = {
     "a byte order mark and white space before a declaration": BOM_UTF8 + f"\n{DECLARATION}{SEND_TO_LIST}".encode(),
     "UTF-16": SEND_TO_LIST.strip().encode("utf-16"),
     "UTF-16, high bytes first": BOM_UTF16_BE + SEND_TO_LIST.strip().encode("utf-16-be"),
+    # As .NET's StringWriter declares what is sent as UTF-8.
+    "UTF-16 declared, UTF-8 sent": f'<?xml version="1.0" encoding="utf-16"?>{SEND_TO_LIST}'.encode(),
+    "UTF-16 declared behind a mark of UTF-8": BOM_UTF8
+    + f'<?xml version="1.0" encoding="utf-16"?>{SEND_TO_LIST}'.encode(),
     "a comment": b"<!-- - -->" + SEND_TO_LIST.encode(),
 }
 

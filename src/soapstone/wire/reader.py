@@ -6,11 +6,11 @@ be of any size; their content waits in `spools` until the endpoint takes it.
 
 import codecs
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 from xml.parsers import expat
 
 from soapstone.wire.contract import Operation
+from soapstone.wire.declaration import MAX_DECLARATION, can_be_followed
 from soapstone.wire.envelope import SOAP_11, VERSIONS, SoapVersion
 from soapstone.wire.faults import MalformedXml, MustUnderstandFault, ReadFault, VersionMismatchFault, unroutable
 from soapstone.wire.frames import Attributes, Frame, FrameStack, Place, Source, SpooledContent, StructFrame
@@ -33,8 +33,6 @@ MAX_STALL = 256 * 1024
 
 A guard, not an exact limit: where between one and three times this size a token is refused depends on the pieces.
 """
-MAX_DECLARATION = 256
-"""Bytes that are kept to find the end of an XML declaration; a longer one counts as it stands."""
 MAX_NAMES = 10_000
 """Different names of elements and attributes, and different prefixes: the parser remembers every one."""
 
@@ -156,11 +154,7 @@ class Reader(FrameStack):
         return not declared or b"?>" in start or len(start) > MAX_DECLARATION
 
     def _open(self, start: bytes) -> None:
-        """Make the parser for the encoding: BOM, then charset, then what the XML itself says (asmx-12).
-
-        A declaration that cannot be followed does not count: .NET's StringWriter declares UTF-16, and the text is sent
-        as UTF-8.
-        """
+        """Make the parser for the encoding: BOM, then charset, then what the XML itself says (asmx-12)."""
         charset = self.negotiation.charset
         encoding: str | None
         if start[:3] == codecs.BOM_UTF8:
@@ -172,8 +166,7 @@ class Reader(FrameStack):
         elif charset == "utf-16-be":
             encoding = "utf-16be"
         elif charset is None:
-            end = start.find(b"?>", 0, MAX_DECLARATION) if start.startswith(b"<?xm") else -1
-            encoding = None if end < 0 or _can_be_followed(start[: end + 2]) else "utf-8"
+            encoding = None if can_be_followed(start) else "utf-8"
         elif charset == "utf-8":
             encoding = charset
         else:
@@ -324,16 +317,6 @@ class Reader(FrameStack):
         operation = self.require_operation()
         if self.request is None:
             self.request = operation.request()
-
-
-@lru_cache(maxsize=64)
-def _can_be_followed(declaration: bytes) -> bool:
-    """Return whether the parser can read what has this XML declaration, as far as its encoding goes."""
-    try:
-        expat.ParserCreate().Parse(declaration + b"<a/>", True)
-    except (expat.ExpatError, ValueError, LookupError):
-        return False
-    return True
 
 
 def _refuse_doctype(*_: Any) -> None:

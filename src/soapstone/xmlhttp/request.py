@@ -8,6 +8,7 @@ from xml.parsers import expat
 from soapstone.accounts.logon import Identity
 from soapstone.errors import InvalidError
 from soapstone.product import ReceivedUpload
+from soapstone.wire.declaration import MAX_DECLARATION, can_be_followed
 from soapstone.xmlhttp.base64_stream import Base64Stream
 
 # Bounds of the document: levels, bytes of the text of all members together, bytes of one unfinished
@@ -63,16 +64,22 @@ class RequestReader:
         self.kept = 0
         self._base64: Base64Stream | None = None
         # Bytes given to the parser, those of them in an unfinished token, and those not given yet.
-        self._fed = self._open = 0
+        # At first enough of them are held to hold a whole declaration.
+        self._fed, self._open = 0, MAX_DECLARATION
         self._held = bytearray()
         self._names: dict[str, str] = {}
-        self._parser = expat.ParserCreate(charset if charset in _CHARSETS else None, intern=self._names)
-        self._parser.buffer_text = True
-        self._parser.buffer_size = 64 << 10
-        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
+        self._charset = charset if charset in _CHARSETS else None
+        self._parser = self._new_parser(self._charset)
+
+    def _new_parser(self, encoding: str | None) -> expat.XMLParserType:
+        parser = expat.ParserCreate(encoding, intern=self._names)
+        parser.buffer_text = True
+        parser.buffer_size = 64 << 10
+        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._characters
+        return parser
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the document."""
@@ -119,6 +126,8 @@ class RequestReader:
         self._check_logon()
 
     def _parse(self, data: bytes, final: bool) -> None:
+        if self._fed == 0 and self._charset is None and not can_be_followed(data):
+            self._parser = self._new_parser("utf-8")
         try:
             self._parser.Parse(data, final)
         except expat.ExpatError as error:
