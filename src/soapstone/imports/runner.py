@@ -13,12 +13,13 @@ The checkpoint, committed with each chunk, holds all of the job's progress:
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
@@ -40,6 +41,7 @@ from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_of, with_surplus
 from soapstone.jobs.run import Chunk, JobFailed, Run, Stopped
 from soapstone.lists.profiles import Profiles
+from soapstone.store.bulk import insert_rows
 from soapstone.store.tables import lists, rejected_rows
 
 log = logging.getLogger(__name__)
@@ -214,10 +216,10 @@ class _Import:
             return [] if named else fields
 
         rows = [
-            {"job_id": self._run.job.id, "line": lines[position], "reason": reason, "fields": kept(fields)}
+            (self._run.job.id, lines[position], reason, json.dumps(kept(fields)))
             for position, reason, fields in refused
         ]
-        connection.execute(insert(rejected_rows), rows)
+        insert_rows(connection, rejected_rows, ("job_id", "line", "reason", "fields"), rows)
 
     def _require_list(self, chunk: Chunk) -> int:
         """Return the present number of members of the list, 0 without a list. Raises JobFailed if it was deleted."""
