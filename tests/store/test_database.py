@@ -282,3 +282,12 @@ def test_a_step_never_goes_back(database: Database, account: Account) -> None:
 def test_other_databases_are_refused(url: str) -> None:
     with pytest.raises(InvalidError, match="database"):
         Database(url)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_references_are_looked_up_again_after_rows_that_refer_safely(database: Database) -> None:
+    keys = "PRAGMA foreign_keys"
+    with database.connect() as connection:
+        for safely in (True, False, True, False):
+            with database.write(connection=connection, refers_safely=safely) as writing:
+                assert writing.exec_driver_sql(keys).scalar_one() == (0 if safely else 1)

@@ -179,6 +179,7 @@ class Database:
         connection: Connection | None = None,
         patience: float | None = None,
         gives_way: bool = False,
+        refers_safely: bool = False,
     ) -> Iterator[Connection]:
         """Yield a transaction that may change rows; commit it at the end, roll it back on an exception.
 
@@ -186,15 +187,19 @@ class Database:
         `durable` makes the commit survive a power loss (PostgreSQL's always does). `connection` is one of `connect`,
         outside a transaction. `patience` overrides the seconds to wait for other writers. `gives_way` is for long
         transactions, one after another, on SQLite: all who wait for the end of one get their turn before the next.
+        `refers_safely` is for many rows that refer to others which are there for certain: SQLite looks none of them up.
         """
         hurried, patience = patience is not None, self.patience if patience is None else patience
         try:
             with translated():
                 if connection is not None:
-                    with self._writing(connection, durable, patience, gives_way):
+                    with self._writing(connection, durable, patience, gives_way, refers_safely):
                         yield connection
                 else:
-                    with self._connected() as connection, self._writing(connection, durable, patience, gives_way):
+                    with (
+                        self._connected() as connection,
+                        self._writing(connection, durable, patience, gives_way, refers_safely),
+                    ):
                         yield connection
         except RecordsUnavailable:
             if not hurried:
@@ -274,16 +279,20 @@ class Database:
                 return connection
 
     @contextmanager
-    def _writing(self, connection: Connection, durable: bool, patience: float, gives_way: bool) -> Iterator[None]:
+    def _writing(
+        self, connection: Connection, durable: bool, patience: float, gives_way: bool, refers_safely: bool
+    ) -> Iterator[None]:
         connection.execution_options(durable=durable)
         if self.kind == "postgresql":
             with self._locking(connection, patience):
                 yield
             return
-        # The pragma has no effect inside a transaction, so it runs before the transaction begins.
+        # The pragmas have no effect inside a transaction, so they run before the transaction begins.
         driver: Any = connection.connection.driver_connection
         if durable:
             driver.execute("PRAGMA synchronous=FULL")
+        if refers_safely:
+            driver.execute("PRAGMA foreign_keys=OFF")
         if gives_way:
             # Whoever waits tries in this time.
             time.sleep(1.5 * BUSY_PAUSE)
@@ -293,6 +302,8 @@ class Database:
         finally:
             if durable:
                 driver.execute("PRAGMA synchronous=NORMAL")
+            if refers_safely:
+                driver.execute("PRAGMA foreign_keys=ON")
 
     def _begun(self, connection: Connection, patience: float, *, gives_way: bool = False) -> Transaction:
         """Begin a transaction of SQLite that holds the write lock.

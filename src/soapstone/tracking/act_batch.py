@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from soapstone.store.bulk import Values, select_by_key, upsert_rows
 from soapstone.store.tables import deliveries, delivery_activities, mail_events
+from soapstone.store.timestamps import microseconds
 from soapstone.tracking.event_log import NOW, NewEvents, Origin, append
 from soapstone.tracking.figures import FigureChanges
 from soapstone.vocabulary.tracking import MailEventKind
@@ -24,6 +25,8 @@ _PEOPLE = dict(zip(_PERSONAL, ("openers", "readers", "clickers"), strict=True))
 _DATES = ("opened_at", "last_opened_at", "read_at", "last_read_at", "clicked_at", "last_clicked_at")
 _LAST_READ = _DATES.index("last_read_at")
 ACTIVITY = ("delivery_id", "account_id", *_DATES, "opens", "clicks")
+# What tells whether somebody else has recorded an act of a mail's recipient: each one changes one of these.
+BEFORE = ("opens", "clicks", "last_read_at")
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
     MailEventKind.OPEN: "opens",
@@ -56,14 +59,6 @@ class AnonymousAct(NamedTuple):
     link_id: int | None = None
 
 
-class Before(NamedTuple):
-    """What tells whether somebody else has recorded an act of a mail's recipient: each one changes one of these."""
-
-    opens: int
-    clicks: int
-    last_read_at: int | None
-
-
 class MailState:
     """A mail, and what its recipient did so far."""
 
@@ -76,27 +71,12 @@ class MailState:
         self.opens = self.clicks = 0
         # The links that were clicked; None if they were not looked up.
         self.links: set[int] | None = None
-        # What was so before the batch; None if this does not change it.
-        self.before: Before | None = None
+        # The values of `BEFORE` before the batch; None if this does not change it.
+        self.before: tuple[int, int, int | None] | None = None
 
     def restore(self, values: Values) -> None:
         """Take over what is stored."""
         _, *self.dates, self.opens, self.clicks = values
-
-    def put(self, place: int, at: int) -> int | None:
-        """Take an event of the kind at this place of `_PERSONAL`; return the date of the one before it."""
-        dates, first = self.dates, 2 * place
-        previous = dates[first + 1]
-        if self.before is None:
-            self.before = Before(self.opens, self.clicks, dates[_LAST_READ])
-        if previous is None:
-            dates[first] = at
-        dates[first + 1] = at
-        if place == _OPEN:
-            self.opens += 1
-        elif place == _CLICK:
-            self.clicks += 1
-        return previous
 
     def row(self) -> Values:
         """Return what its recipient did, with the columns of `ACTIVITY`."""
@@ -128,24 +108,37 @@ class ActBatch:
 
     def add(self, kind: MailEventKind, mail: MailState, link_id: int | None) -> None:
         """Add an act of a mail, and the events that it proves."""
-        for place in range(_PLACES.get(kind, 0)):
-            if mail.dates[2 * place] is None:
-                self.add_event(_PERSONAL[place], mail, None)
+        if kind is not MailEventKind.OPEN:
+            for place in range(_PLACES.get(kind, 0)):
+                if mail.dates[2 * place] is None:
+                    self.add_event(_PERSONAL[place], mail, None)
         self.add_event(kind, mail, link_id)
 
     def add_event(self, kind: MailEventKind, mail: MailState, link_id: int | None, at: int | None = None) -> None:
         """Add an event of a mail, which may be of the past; `at` is then its date. The links of a click are known."""
-        place, previous = _PLACES.get(kind), None
-        if place is not None:
-            if mail.before is None:
-                self._changed.append(mail)
-            previous = mail.put(place, self.events.now if at is None else at)
-            if place == _CLICK and mail.clicks == 2:
+        place = _PLACES.get(kind)
+        if place is None:
+            self.events.add(kind, mail.origin, mail.id, link_id, None, False, at)
+            return
+        dates, date = mail.dates, self.events.now if at is None else at
+        if mail.before is None:
+            mail.before = (mail.opens, mail.clicks, dates[_LAST_READ])
+            self._changed.append(mail)
+        first = 2 * place
+        previous = dates[first + 1]
+        if previous is None:
+            dates[first] = date
+        dates[first + 1] = date
+        if place == _OPEN:
+            mail.opens += 1
+        elif place == _CLICK:
+            mail.clicks += 1
+            if mail.clicks == 2:
                 self._repeat_clickers[mail.origin] += 1
             if link_id is not None and mail.links is not None and link_id not in mail.links:
                 mail.links.add(link_id)
                 self._clickers[mail.origin, link_id] += 1
-        self.events.add(kind, mail.origin, mail.id, link_id, previous, place is not None and previous is None, at)
+        self.events.add(kind, mail.origin, mail.id, link_id, previous, previous is None, at)
 
     def add_anonymous(self, act: AnonymousAct) -> None:
         """Add an act without a person; reads are not counted then."""
@@ -153,7 +146,7 @@ class ActBatch:
             origin = Origin(act.account_id, act.message_id, act.job_id, act.is_test, has_contact=False)
             self.events.add(act.kind, origin, None, act.link_id)
 
-    def changed(self) -> list[tuple[Values, Before]]:
+    def changed(self) -> list[tuple[Values, Values]]:
         """Return the rows of what recipients did, with what was so before, by mail; all is the past from now on."""
         rows = []
         for mail in self._changed:
@@ -165,8 +158,19 @@ class ActBatch:
 
     def store(self, connection: Connection) -> datetime:
         """Store the batch; return the date of its events."""
-        at, dated = append(connection, self.events), self.events.dated
-        upsert_rows(connection, delivery_activities, ACTIVITY, [dated(row) for row, _ in self.changed()])
+        at, now = append(connection, self.events), self.events.now
+        moment = microseconds(at)
+        rows = [
+            (
+                mail.id,
+                mail.origin.account_id,
+                *[moment if date == now else date for date in mail.dates],
+                mail.opens,
+                mail.clicks,
+            )
+            for mail in self._changed
+        ]
+        upsert_rows(connection, delivery_activities, ACTIVITY, sorted(rows))
         self.figures().store(connection)
         return at
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from soapstone.store.bulk import array, insert_missing_rows, run, update_unchanged_rows
 from soapstone.store.tables import delivery_activities
-from soapstone.tracking.act_batch import ACTIVITY, Act, ActBatch, AnonymousAct, Before, MailState, read_states
+from soapstone.tracking.act_batch import ACTIVITY, BEFORE, Act, ActBatch, AnonymousAct, MailState, read_states
 from soapstone.tracking.event_log import append
 
 # Mails that are remembered, and those of one more batch.
@@ -22,7 +22,7 @@ MOST_KNOWN = 30_000
 # Batches that are recorded without a plan after one that was outdated: somebody else records acts of the same mails.
 SHY = 20
 
-_NOTHING = Before(0, 0, None)
+_NOTHING = (0, 0, None)
 _LOCK = """
     WITH mail AS MATERIALIZED (
         SELECT id, contact_id FROM delivery WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE
@@ -77,7 +77,7 @@ class ActPlan:
         old = [(*dated(row), *dated(before)) for row, before in self._changed if before != _NOTHING]
         table = delivery_activities
         stored = insert_missing_rows(connection, table, ACTIVITY, new)
-        stored += update_unchanged_rows(connection, table, ACTIVITY, Before._fields, old)
+        stored += update_unchanged_rows(connection, table, ACTIVITY, BEFORE, old)
         if stored != len(self._changed):
             raise OutdatedPlan
         self._figures.store(connection)

@@ -132,8 +132,8 @@ class NewEvents:
 
     def dated(self, values: Values) -> Values:
         """Return values of a row with the dates that their negative numbers stand for."""
-        moments = self.moments
-        return tuple([moments.get(value, value) for value in values])
+        get = self.moments.get
+        return tuple([get(value, value) for value in values])
 
 
 def append(connection: Connection, new: NewEvents) -> datetime:
