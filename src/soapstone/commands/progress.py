@@ -38,7 +38,7 @@ def found(product: Product, number: int) -> Job:
     return job if job is not None else stop(f"There is no job {number}.")
 
 
-def follow(product: Product, number: int, *, wait: Callable[[float], object] = time.sleep) -> Job:
+def follow(product: Product, number: int, *, wait: Callable[[float], object] | None = None) -> Job:
     """Show a job's progress until it ends, and then its result. KeyboardInterrupt passes.
 
     A terminal redraws the figures in place; elsewhere a line is printed every few seconds, if they changed. `wait` gets
@@ -51,7 +51,7 @@ def follow(product: Product, number: int, *, wait: Callable[[float], object] = t
         display.show(view)
         pause = FIRST_PACE
         while not view.job.over:
-            wait(pause)
+            (wait or time.sleep)(pause)
             pause = min(2 * pause, PACE)
             if interrupted.is_set():
                 raise KeyboardInterrupt
