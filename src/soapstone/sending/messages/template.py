@@ -155,8 +155,7 @@ _ENVIRONMENTS = {markup: _environment(markup) for markup in (False, True)}
 
 class Template:
     """A compiled template. `names` holds the keys (`merge_key`) of all values that it may use, `fixed` at least all
-    pieces of its text that are the same for every recipient, `texts` those of one with nothing but texts and values,
-    whose `pieces` are a text, a value and so on.
+    pieces of its text that are the same for everybody, `texts` those between which `pieces` has a value each, if known.
 
     `part` names the text in sentences ("subject"); `markup` escapes values for HTML. With `tracked` it may have
     addresses of `tracked_address`. Raises InvalidMessage.
@@ -265,8 +264,8 @@ class _Parts:
         """Return the texts with values, escaped in markup. Raises MergedTooLarge."""
         given = [values[key] for key in self._keys]
         size = sum(map(len, given))
-        # Before they are joined or escaped: all of them may not fit into memory.
         allowance.merged -= self._size + size
+        # Before they are joined or escaped: all of them may not fit into memory.
         allowance.check()
         if markup and _ESCAPED.search("".join(given)):
             given = [escape(value) for value in given]
