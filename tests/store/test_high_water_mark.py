@@ -17,7 +17,8 @@ from soapstone.jobs.queue import Jobs
 from soapstone.store import schema
 from soapstone.store.database import Database
 from soapstone.store.high_water_mark import HighWaterMark
-from soapstone.store.numbers import raise_beyond
+from soapstone.store.numbers import raise_beyond, reached, stored
+from soapstone.store.table_names import table_names
 from soapstone.store.tables import job_events, jobs, secrets
 
 
@@ -138,3 +139,20 @@ def test_a_backup_says_that_it_is_one(sqlite_template: Path, tmp_path: Path) -> 
             assert schema.is_copy(connection) is expected
         database.close()
     assert stat.S_IMODE((tmp_path / "copy.sqlite").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_empty_schema_before_that_of_the_tables_hides_none(database: Database, account: Account) -> None:
+    """The search path begins with a schema of the role's name, which may come later."""
+    add_job(database, account)
+    with database.write() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA before_ours")
+    try:
+        with database.connect() as connection, connection.execution_options(writes=True).begin():
+            connection.exec_driver_sql("SET LOCAL search_path TO before_ours, public")
+            assert {"job", "account"} <= table_names(connection)
+            assert stored(connection, None)["job"] == 1
+            assert reached(connection)["job"] >= 1
+    finally:
+        with database.write() as connection:
+            connection.exec_driver_sql("DROP SCHEMA before_ours")

@@ -80,8 +80,7 @@ _TABLES = {table.name: table for table in metadata.sorted_tables if "id" in tabl
 # The last numbers of PostgreSQL's sequences, by table. Planned as a union of tables it takes several times as long.
 _SEQUENCES = text(
     "SELECT relname, pg_sequence_last_value(pg_get_serial_sequence(relname, 'id')) FROM pg_catalog.pg_class"
-    " WHERE relkind IN ('r', 'p') AND relname = ANY(:names)"
-    " AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())"
+    " WHERE relkind IN ('r', 'p') AND relname = ANY(:names) AND pg_catalog.pg_table_is_visible(oid)"
 )
 
 

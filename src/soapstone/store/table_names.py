@@ -6,10 +6,10 @@ from sqlalchemy import Connection, text
 
 _NAMES = {
     "sqlite": text("SELECT name FROM sqlite_master WHERE type = 'table'"),
-    # Partitioned ones count as well; a system catalogue is never in the current schema.
+    # Partitioned ones count as well. Those of any schema of the search path: another one may have come before ours.
     "postgresql": text(
-        "SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p')"
-        " AND relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = current_schema())"
+        "SELECT relname FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p') AND pg_catalog.pg_table_is_visible(oid)"
+        " AND relnamespace <> 'pg_catalog'::regnamespace"
     ),
 }
 _HAS = {
