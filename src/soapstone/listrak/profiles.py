@@ -69,7 +69,9 @@ def update_profile_attribute(call: Call, request: UpdateProfileAttribute) -> Str
 def delete_profile_header(call: Call, request: DeleteProfileHeader) -> Struct:
     """Delete a header that has no attributes (lk-48)."""
     try:
-        call.product.profiles.delete_header(call.account.id, _require_header(call, request.HeaderID).id)
+        header = _require_header(call, request.HeaderID)
+        if not call.product.profiles.delete_header(call.account.id, header.id):
+            raise not_found("Header", header.id)
     except (ConflictError, NotFoundError) as error:
         return answer(request, False, call.failure(request, error))
     return answer(request, True)
@@ -78,7 +80,9 @@ def delete_profile_header(call: Call, request: DeleteProfileHeader) -> Struct:
 def delete_profile_attribute(call: Call, request: DeleteProfileAttribute) -> Struct:
     """Delete an attribute and its values (lk-48)."""
     try:
-        call.product.profiles.delete_attribute(call.account.id, _require_attribute(call, request.AttributeID).id)
+        attribute = _require_attribute(call, request.AttributeID)
+        if not call.product.profiles.delete_attribute(call.account.id, attribute.id):
+            raise not_found("Attribute", attribute.id)
     except NotFoundError as error:
         return answer(request, False, call.failure(request, error))
     return answer(request, True)
