@@ -76,7 +76,9 @@ def main() -> None:
 
 
 def is_worker(pid: int) -> bool:
-    return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    # The first one has been started before its arguments were known.
+    return b"worker" in arguments or b"await-arguments" in arguments
 
 
 def cpu_of_each(server: served.Server) -> list[float]:

@@ -52,31 +52,37 @@ def _run() -> None:
 
         # A test server starts without the other commands, which are slow to load.
         run(sys.argv[2:])
+    if sys.argv[1:2] == ["serve"]:
+        from soapstone import early_worker
+
+        early_worker.begin(sys.argv[2:])
+        try:
+            _run_command()
+        finally:
+            early_worker.end_unused()
+        return
+    if sys.argv[1:2] != ["await-arguments"] or _loaded_early():
+        _run_command()
+
+
+def _run_command() -> None:
     from soapstone.heap import loading
 
-    serves = sys.argv[1:2] == ["serve"]
     with loading():
-        if serves:
-            from soapstone import early_worker
-
-            early_worker.begin(sys.argv[2:])
-        elif sys.argv[1:2] == ["await-arguments"] and not _loaded_early():
-            return
         from soapstone.cli import main as run_command
-    try:
-        run_command()
-    finally:
-        if serves:
-            early_worker.end_unused()
+    run_command()
 
 
 def _loaded_early() -> bool:
     """Load what a worker needs, and take its arguments. False if the server that began it is gone."""
     # Ctrl-C reaches all processes of a terminal: the server decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import soapstone.commands.servers
-    import soapstone.runners  # noqa: F401
     from soapstone.early_worker import await_arguments
+    from soapstone.heap import loading
+
+    with loading():
+        import soapstone.commands.servers
+        import soapstone.runners  # noqa: F401
 
     return await_arguments()
 

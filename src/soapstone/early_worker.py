@@ -25,7 +25,9 @@ def begin(options: Sequence[str]) -> None:
     if not any(option.startswith(_WITHOUT) for option in options):
         # The command is our own interpreter.
         command = [sys.executable, "-m", "soapstone", COMMAND]
-        _waiting.append(subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0))  # noqa: S603
+        # Without one, a worker starts later, as all others do.
+        with suppress(OSError):
+            _waiting.append(subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0))  # noqa: S603
 
 
 def take(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
