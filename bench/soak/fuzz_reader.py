@@ -20,13 +20,14 @@ except ImportError:
     sys.exit(print("atheris has no wheel for this Python and system: nothing was fuzzed."))
 
 with atheris.instrument_imports(include=["soapstone.wire", "soapstone.xmlhttp"]):
+    from soapstone.accounts.logon import InvalidLogonError
+    from soapstone.errors import SoapstoneError
     from soapstone.listrak.operations import CONTRACT as LISTRAK
     from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
     from soapstone.wire.faults import Fault, MalformedXml
     from soapstone.wire.negotiation import negotiate
     from soapstone.wire.plan import Plans
     from soapstone.wire.reader import Reader, UnsupportedMedia
-    from soapstone.xmlhttp.refusal import Refused
     from soapstone.xmlhttp.request import RequestReader
 
 # Many small elements reach it. Four times as much markup is a guard that is counted by pieces: no input is so long.
@@ -90,7 +91,7 @@ def xml(choice: bytes, body: bytes, step: int) -> Any:
 
     def logon(name: str, password: str) -> Any:
         if password == "wrong":
-            raise Refused(401, "InvalidLogonAttempt", "no")
+            raise InvalidLogonError
         return identity
 
     charset = ("", "utf-8", "utf-16", "gb18030")[choice[2] % 4]
@@ -100,8 +101,8 @@ def xml(choice: bytes, body: bytes, step: int) -> Any:
             reader.feed(piece)
         reader.close()
         return reader.members, reader.message, reader.file, sink.size
-    except Refused as refusal:
-        return refusal.status
+    except SoapstoneError as refusal:
+        return type(refusal)
 
 
 def one_input(data: bytes) -> None:
