@@ -19,8 +19,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "addresses": set(),
     "address_repair": {"addresses"},
     "http": set(),
+    "xml_declaration": set(),
     # asmx-5: a service description gives the address that the client used.
-    "wire": {"http"},
+    "wire": {"http", "xml_declaration"},
     "backoff": set(),
     "loopback": set(),
     "heap": set(),
@@ -32,7 +33,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "accounts": {"jobs", "store"},
     "lists": {"jobs", "store", "accounts", "addresses"},
     "contacts": {"jobs", "store", "accounts", "addresses", "lists"},
-    "imports": {"jobs", "store", "accounts", "addresses", "address_repair", "lists", "contacts", "heap"},
+    "imports": {
+        "jobs",
+        "store",
+        "accounts",
+        "addresses",
+        "address_repair",
+        "lists",
+        "contacts",
+        "heap",
+        "xml_declaration",
+    },
     # A supplied file is read as an import file is.
     "sending": {"jobs", "store", "accounts", "address_repair", "addresses", "lists", "contacts", "imports", "tracking"},
     # Bounces and complaints change contacts.
@@ -46,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "product": {"settings", "jobs", "store", *ROOMS},
     "magnetmail": {"wire", "product", "jobs", *ROOMS},
     "listrak": {"wire", "product", "jobs", *ROOMS},
-    "xmlhttp": {"wire", "http", "product", "jobs", *ROOMS},
+    "xmlhttp": {"wire", "http", "xml_declaration", "product", "jobs", *ROOMS},
     # It calls a service by the contracts' declarations, and fills an account by the product's services.
     "migration": {"wire", "product", "store", "listrak", "magnetmail", *ROOMS},
 }

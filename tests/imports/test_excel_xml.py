@@ -104,3 +104,11 @@ def test_comments_and_merged_cells(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path, data: bytes, words: str) -> None:
     with pytest.raises(UnreadableError, match=words):
         written(tmp_path, data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_declaration_of_utf_16_does_not_decide(tmp_path: Path, encoding: str) -> None:
+    """What .NET's StringWriter makes declares UTF-16, however the text is stored."""
+    text = excel_xml({"People": [["ann@example.org", "Änne"]]}).decode()
+    declared = text.replace('version="1.0"', 'version="1.0" encoding="utf-16"')
+    assert written(tmp_path, declared.encode(encoding)) == "ann@example.org,Änne\n"

@@ -77,6 +77,16 @@ def test_other_charsets() -> None:
     assert "ada" not in masked("<a>ada@example.com</a>", charset="utf-16")
 
 
+def test_a_call_that_declares_utf_16_and_is_in_utf_8_is_kept() -> None:
+    request = '<?xml version="1.0" encoding="utf-16"?><a>ä ada@example.com</a>'
+    found = Mask().exchange(
+        Exchange(AT, "/x", {"content-type": "text/xml"}, request.encode(), 200, "text/xml", b"<a/>")
+    )
+    assert found is not None
+    assert "ada@" not in found.request.decode()
+    assert tree(found.request).text.startswith("ä ")
+
+
 def test_what_means_nothing_to_a_thief_stays() -> None:
     text = '<x:a xmlns:x="http://a.example/" x:type="x:b">4711 <c>1234567890123456</c>ListID &amp; more</x:a>'
     assert text in masked(text)

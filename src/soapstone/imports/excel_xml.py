@@ -10,6 +10,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from soapstone.imports.records import VALUE_CHARACTERS, UnreadableError
+from soapstone.xml_declaration import MAX_DECLARATION, can_be_followed
 
 BLOCK = 256 << 10
 _NAMESPACE = "urn:schemas-microsoft-com:office:spreadsheet "
@@ -22,8 +23,9 @@ MOST_GAPS = 5_000_000
 def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
     """Yield a sheet as `spreadsheet.as_csv` does, in little memory; the first without a name. Raises
     UnreadableError."""
-    reader = _Reader(sheet)
     with path.open("rb") as file:
+        reader = _Reader(sheet, None if can_be_followed(file.read(MAX_DECLARATION)) else "utf-8")
+        file.seek(0)
         try:
             while block := file.read(BLOCK):
                 reader.parser.Parse(block)
@@ -42,8 +44,8 @@ def as_csv(path: Path, sheet: str = "") -> Iterator[bytes]:
 class _Reader:
     """Extracts the rows of one sheet from the XML. `sheets` are the names of all so far."""
 
-    def __init__(self, sheet: str) -> None:
-        self.parser = expat.ParserCreate(namespace_separator=" ")
+    def __init__(self, sheet: str, encoding: str | None) -> None:
+        self.parser = expat.ParserCreate(encoding, namespace_separator=" ")
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end

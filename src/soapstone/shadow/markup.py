@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
+from soapstone.xml_declaration import can_be_followed
+
 MAX_DEPTH = 100
 _UNKNOWN_ENCODING = "The encoding is not known."
 
@@ -125,7 +127,7 @@ def _parse(
     try:
         charset = charset_of(content_type)
         # expat itself knows few charsets.
-        parser = expat.ParserCreate("utf-8" if charset else None)
+        parser = expat.ParserCreate("utf-8" if charset or not can_be_followed(body) else None)
         if charset and charset.lower() not in ("utf-8", "utf8"):
             body = body.decode(charset).encode()
         parser.buffer_text = True

@@ -10,7 +10,6 @@ from typing import Any
 from xml.parsers import expat
 
 from soapstone.wire.contract import Operation
-from soapstone.wire.declaration import MAX_DECLARATION, can_be_followed
 from soapstone.wire.envelope import SOAP_11, VERSIONS, SoapVersion
 from soapstone.wire.faults import MalformedXml, MustUnderstandFault, ReadFault, VersionMismatchFault, unroutable
 from soapstone.wire.frames import Attributes, Frame, FrameStack, Place, Source, SpooledContent, StructFrame
@@ -18,6 +17,7 @@ from soapstone.wire.negotiation import Negotiation
 from soapstone.wire.plan import SEPARATOR, Plans
 from soapstone.wire.schema import struct_type
 from soapstone.wire.types import Struct
+from soapstone.xml_declaration import MAX_DECLARATION, can_be_followed
 
 PIECE = 64 * 1024
 """Bytes given to the parser at a time."""

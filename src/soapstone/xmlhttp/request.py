@@ -8,7 +8,7 @@ from xml.parsers import expat
 from soapstone.accounts.logon import Identity
 from soapstone.errors import InvalidError
 from soapstone.product import ReceivedUpload
-from soapstone.wire.declaration import MAX_DECLARATION, can_be_followed
+from soapstone.xml_declaration import MAX_DECLARATION, can_be_followed
 from soapstone.xmlhttp.base64_stream import Base64Stream
 
 # Bounds of the document: levels, bytes of the text of all members together, bytes of one unfinished
