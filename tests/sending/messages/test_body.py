@@ -47,7 +47,9 @@ def whole(subtype: str, text: str, charset: str) -> bytes:
     elif sum(byte > 0x7E for byte in data) * 6 > len(data):
         encoding, body = "base64", base64.encodebytes(data.replace(b"\n", b"\r\n"))
     else:
-        encoding, body = "quoted-printable", binascii.b2a_qp(data)
+        # A line of 76 octets that ends in a blank becomes too long.
+        quoted = re.sub(rb"(?m)^(.{74,})(=20|=09)$", rb"\1=\n\2", binascii.b2a_qp(data))
+        encoding, body = "quoted-printable", quoted
     head = f'Content-Type: text/{subtype}; charset="{charset}"\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n'
     return head.encode() + body.replace(b"\n", b"\r\n")
 
@@ -85,6 +87,17 @@ def test_what_is_prepared_changes_no_mail(pieces: list[str], fixed: set[int], ch
     # Readers of another charset than UTF-8 find C1 controls and the like where the standard library does not write any.
     if charset == "utf-8":
         assert read(written) == standard(text)
+
+
+@pytest.mark.parametrize("end", [" ", "\t", "  ", "é "])
+@pytest.mark.parametrize("length", range(68, 84))
+def test_no_line_of_quoted_printable_is_too_long(length: int, end: str) -> None:
+    """RFC 2045 6.7 allows 76 octets, also where the blank that ends a line is quoted."""
+    text = f"é\n{'a' * length}{end}\nb\n"
+    mail = Body("plain").write([text])
+    assert b"quoted-printable" in mail
+    assert max(map(len, mail.split(b"\r\n"))) <= 76
+    assert read(mail) == text
 
 
 @settings(max_examples=200, deadline=None)

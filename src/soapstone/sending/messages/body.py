@@ -19,6 +19,8 @@ from collections.abc import Collection, Sequence
 _LINE_BREAK = re.compile("\r\n?")
 # What RFC 5322 lets a line hold, without its end.
 _LONGEST_LINE = 998
+# What RFC 2045 lets a line of quoted-printable hold.
+_LONGEST_QUOTED = 76
 
 # Octets that may stand in the open, and those that quoted-printable must quote for not being ASCII.
 _OPEN = bytes([*b"\t\n", *range(0x20, 0x7F)])
@@ -196,7 +198,15 @@ def _encoded(text: str, charset: str) -> bytes | None:
 
 
 def _quoted(data: bytes) -> bytes:
-    return binascii.b2a_qp(data).replace(b"\n", b"\r\n")
+    """Return lines in quoted-printable, of at most 76 octets (RFC 2045 6.7)."""
+    quoted = binascii.b2a_qp(data)
+    if b"=20\n" in quoted or b"=09\n" in quoted:
+        # binascii quotes a blank at the end of a line without looking at the length.
+        lines = quoted.split(b"\n")
+        quoted = b"\n".join(
+            [line if len(line) <= _LONGEST_QUOTED else line[:-3] + b"=\n" + line[-3:] for line in lines]
+        )
+    return quoted.replace(b"\n", b"\r\n")
 
 
 def _high(data: bytes) -> int:
