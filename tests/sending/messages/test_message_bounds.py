@@ -107,6 +107,8 @@ def test_what_cannot_be_read_is_no_fault_of_the_server() -> None:
     for text in (r"\ud800", r"\0"):
         with pytest.raises(InvalidMessage):
             Template(f'{{{{ "{text}" }}}}', "text")
+        with pytest.raises(InvalidMessage):
+            Template(f'{{{{ field["{text}"] | upper }}}}', "text")
     with pytest.raises(InvalidMessage):
         merge_tags("{{" * 100_000)
 
