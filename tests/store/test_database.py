@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from soapstone.accounts.account import Account
 from soapstone.clock import now
@@ -291,3 +291,19 @@ def test_references_are_looked_up_again_after_rows_that_refer_safely(database: D
         for safely in (True, False, True, False):
             with database.write(connection=connection, refers_safely=safely) as writing:
                 assert writing.exec_driver_sql(keys).scalar_one() == (0 if safely else 1)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_commit_that_fails_leaves_the_connection_as_it_was(database: Database) -> None:
+    with database.connect() as connection:
+        with database.write(connection=connection) as writing:
+            writing.exec_driver_sql("CREATE TABLE parent (id INTEGER PRIMARY KEY)")
+            writing.exec_driver_sql(
+                "CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)"
+            )
+        with pytest.raises(IntegrityError), database.write(durable=True, connection=connection) as writing:
+            writing.exec_driver_sql("INSERT INTO child VALUES (1)")
+        with database.write(connection=connection) as writing:
+            assert writing.exec_driver_sql("PRAGMA synchronous").scalar_one() == 1
+            assert writing.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+            assert writing.exec_driver_sql("SELECT count(*) FROM child").scalar_one() == 0

@@ -289,17 +289,20 @@ class Database:
             return
         # The pragmas have no effect inside a transaction, so they run before the transaction begins.
         driver: Any = connection.connection.driver_connection
-        if durable:
-            driver.execute("PRAGMA synchronous=FULL")
-        if refers_safely:
-            driver.execute("PRAGMA foreign_keys=OFF")
-        if gives_way:
-            # Whoever waits tries in this time.
-            time.sleep(1.5 * BUSY_PAUSE)
         try:
+            if durable:
+                driver.execute("PRAGMA synchronous=FULL")
+            if refers_safely:
+                driver.execute("PRAGMA foreign_keys=OFF")
+            if gives_way:
+                # Whoever waits tries in this time.
+                time.sleep(1.5 * BUSY_PAUSE)
             with self._turn if gives_way else nullcontext(), self._begun(connection, patience, gives_way=gives_way):
                 yield
         finally:
+            # A commit that failed may have left the transaction open.
+            if driver.in_transaction:
+                driver.rollback()
             if durable:
                 driver.execute("PRAGMA synchronous=NORMAL")
             if refers_safely:
