@@ -19,7 +19,8 @@ log = logging.getLogger(__name__)
 # Seconds after which either side gives up a peer that does not answer.
 SILENCE = 5
 # Seconds after which the server ends a transaction whose client does nothing: a frozen host holds no lock for longer.
-# With 5 it ended transactions of live processes, on a machine with 15 times as much to do as it can.
+# With 5 it ended transactions of live processes, on a machine with 15 times as much to do as it can. It does not count
+# while a pipeline or a COPY is open.
 IDLE = 10
 # Parameters of a client's connections; the names are those of libpq, times in seconds, the last in milliseconds.
 CLIENT = {
