@@ -70,8 +70,11 @@ def test_listeners_and_recorded_reads_see_statements(database: Database) -> None
 
     with recorded() as statements, database.read() as connection:
         assert execute(connection, statement, ("a",)).fetchall() == []
+        event.listen(database.engine, "after_cursor_execute", note)
+        assert execute(connection, statement, ("b",)).fetchall() == []
     event.remove(database.engine, "before_cursor_execute", note)
-    assert statement in seen
+    event.remove(database.engine, "after_cursor_execute", note)
+    assert seen.count(statement) == 3
     assert (statement, ("a",)) in [(text, tuple(given or ())) for text, given in statements]
 
 

@@ -24,9 +24,12 @@ def execute(connection: Connection, statement: str, given: Any, *, many: bool = 
     for listen in connection.dispatch.before_cursor_execute:
         statement, given = listen(connection, None, statement, given, None, many)
     try:
-        return driver.executemany(statement, given) if many else driver.execute(statement, given)
+        cursor = driver.executemany(statement, given) if many else driver.execute(statement, given)
     except sqlite3.Error as error:
         raise DBAPIError.instance(statement, given, error, sqlite3.Error, dialect=connection.dialect) from error
+    for listen in connection.dispatch.after_cursor_execute:
+        listen(connection, cursor, statement, given, None, many)
+    return cursor
 
 
 class _Result:
