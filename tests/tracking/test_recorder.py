@@ -65,8 +65,10 @@ def record(sent: Sent, kind: Kind, mail: int = 0, position: int = 1, ago: float 
 def write(folder: Path, records: Sequence[SpoolRecord], name: str = "0a" * 8 + "-00000001", rest: bytes = b"") -> Path:
     """A segment that its writer has ended, with these bytes after the records."""
     path = folder / f"{name}{SUFFIX}"
-    path.write_bytes(b"".join(each.encoded() for each in records) + rest)
-    return path
+    # A recorder that runs takes a file without a lock for a whole one.
+    begun = folder / name
+    begun.write_bytes(b"".join(each.encoded() for each in records) + rest)
+    return begun.rename(path)
 
 
 def counts(database: Database) -> Counter[str]:

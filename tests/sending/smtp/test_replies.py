@@ -242,7 +242,8 @@ def test_retries_wait_for_people_who_wait_for_their_first_attempt(office: Any) -
 
     ticket, server = send(office, answer, 60, first=0.001, limit=60)
     assert states(office, ticket) == {"handed": 60}
-    assert server.accepted[:40] == [f"p{number}@example.com" for number in range(20, 60)]
+    # In any order: a batch that is looked through again may go on with its next mail.
+    assert set(server.accepted[:40]) == {f"p{number}@example.com" for number in range(20, 60)}
 
 
 def test_a_connection_is_left_after_five_refusals_in_a_row(office: Any) -> None:
