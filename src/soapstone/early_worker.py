@@ -39,7 +39,7 @@ def take(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess
         return None
     process = _waiting.pop()
     told = json.dumps({"arguments": [*arguments], "environment": {**environment}})
-    # It may have ended: whoever watches it starts another one.
+    # It may have ended: the supervisor then starts another one.
     with suppress(OSError):
         if process.stdin is not None:
             process.stdin.write(f"{told}\n".encode())
@@ -47,7 +47,7 @@ def take(arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess
 
 
 def end_unused() -> None:
-    """End the process that waits, if nobody has taken it."""
+    """End the process that waits, if the supervisor has not taken it."""
     while _waiting:
         process = _waiting.pop()
         process.kill()

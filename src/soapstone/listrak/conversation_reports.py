@@ -24,7 +24,7 @@ def _of_list(call: Call, request: _ListRequest) -> Struct:
 
 
 def _of_conversation(call: Call, request: _ConversationRequest) -> Struct:
-    """Return what a conversation sent, or what became of it; each is unknown (lk-19, lk-123)."""
+    """Return the mails or figures of a conversation; each conversation is unknown (lk-19, lk-123)."""
     return call.refused(request, not_found("Conversation", request.ConversationID))
 
 

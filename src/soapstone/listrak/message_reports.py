@@ -61,7 +61,7 @@ def _clicks(call: Call, message: SentMessage, page: int, period: Period) -> list
 
 
 def _passed_on(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactPassalong]:
-    """Return who passed a message on: nobody, for the server has no form for that (lk-114)."""
+    """Return who passed a message on: always empty, since the server has no form for that (lk-114)."""
     return []
 
 

@@ -423,13 +423,12 @@ def _check_text(node: nodes.Node) -> None:
     match node:
         case nodes.Name():
             pass
-        case (
-            nodes.Const(value=str(text))
-            | nodes.Getitem(node=nodes.Name(name="field"), arg=nodes.Const(value=str(text)))
-        ):
+        case nodes.Const(value=str(text)):
             # Escapes in texts can stand for anything.
             if "\0" in text or _SURROGATE.search(text):
                 raise _NotAllowed(node)
+        case nodes.Getitem(node=nodes.Name(name="field"), arg=nodes.Const() as key):
+            _check_text(key)
         case nodes.Filter(node=nodes.Expr() as inner, name=str(name), kwargs=[], dyn_args=None, dyn_kwargs=None):
             arguments = list(node.args)
             if name not in FILTERS or len(arguments) > (2 if name == "default" else 0):
