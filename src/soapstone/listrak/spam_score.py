@@ -23,7 +23,7 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
     """Return what the scanner says of a message to one address, no points without a scanner; nil for an unknown list
     (lk-19).
 
-    Raises InvalidError for an address that is none, and Fault for a scanner that does not answer.
+    Raises InvalidError for an invalid address, and Fault if the scanner does not answer.
     """
     asked = request.WSMessage
     if asked is None:

@@ -197,14 +197,14 @@ class Journal:
         query = "SELECT message, kind, count(*) FROM recorded GROUP BY message, kind"
         return Counter({(message, kind): number for message, kind, number in self._file.execute(query)})
 
-    def leave_out_recorded(self, of_nobody: Callable[[], Iterable[int]]) -> None:
+    def leave_out_recorded(self, of_deleted_people: Callable[[], Iterable[int]]) -> None:
         """Unstage the events that earlier runs have recorded, once in a run.
 
-        `of_nobody` returns the deliveries of deleted people. They count as one delivery, since it is unknown which of
-        them an address belonged to.
+        `of_deleted_people` returns the deliveries of deleted people. They count as one delivery, since it is unknown
+        which of them an address belonged to.
         """
         if self.position(_LEFT_OUT) is None and self.recorded():
-            blank = {"blank": json.dumps(list(of_nobody()))}
+            blank = {"blank": json.dumps(list(of_deleted_people()))}
             with self._writing():
                 mine = "delivery IN (SELECT value FROM json_each(:blank))"
                 self._file.execute(f"UPDATE recorded SET delivery = 0 WHERE {mine}", blank)  # noqa: S608

@@ -109,7 +109,7 @@ class SentMails(Move):
         """Record the staged events, and correct the figures of each send by what was told of it."""
         self.display.step("what became of sent mails", None)
         messages = self.journal.staged_messages()
-        self.journal.leave_out_recorded(partial(self.product.past_sends.of_nobody, messages))
+        self.journal.leave_out_recorded(partial(self.product.past_sends.of_deleted_people, messages))
         last = self.journal.position(_RECORDING) or (0, 0, 0)
         before, noted = self.journal.staged_until(last), self.journal.recorded()
         there = self.product.past_sends.recorded(messages)

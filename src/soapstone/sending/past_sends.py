@@ -158,7 +158,7 @@ class PastSends:
         with self._database.read() as connection:
             return set(connection.execute(query).scalars())
 
-    def of_nobody(self, message_ids: Collection[int]) -> list[int]:
+    def of_deleted_people(self, message_ids: Collection[int]) -> list[int]:
         """Return the mails of messages whose people were deleted."""
         mail = deliveries.c
         query = select(mail.id).where(mail.message_id.in_(message_ids), mail.email_key == "")

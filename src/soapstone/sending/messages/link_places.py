@@ -141,7 +141,7 @@ def undelimited_in_links(html: str) -> list[str]:
 
 
 def encoded_merge_tags(html: str) -> list[str]:
-    """Return what an author meant as a merge tag of an address and is none, such as `%7B%7B%20City%20%7D%7D`."""
+    """Return merge tags that a program has encoded in addresses, such as `%7B%7B%20City%20%7D%7D`."""
     return sorted(set(_ENCODED.findall(html)))
 
 
