@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
@@ -33,6 +35,32 @@ Look = Callable[[int], dict[str, Any]]
 EMAIL = Column(index=0, target="email")
 NAME = Column(index=1, target="first_name")
 ADD = ImportSpec(columns=(EMAIL, NAME))
+
+
+def test_what_is_returned_is_queued_however_fast_a_worker_is(
+    database: Database,
+    account: Account,
+    newsletter: ContactList,
+    submit: Callable[..., Job],
+    work_off: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """mm-41: an upload's answer is the record of a job that waits."""
+    write = database.write
+
+    @contextmanager
+    def written_and_taken(**how: Any) -> Iterator[Connection]:
+        with write(**how) as connection:
+            yield connection
+        monkeypatch.setattr(database, "write", write)
+        work_off()
+
+    monkeypatch.setattr(database, "write", written_and_taken)
+    job = submit(account, newsletter, b"a@example.com,Ann\n", ADD)
+    assert job.state == "queued"
+    ended = Jobs(database).get(None, job.id)
+    assert ended is not None
+    assert ended.state == "completed"
 
 
 def test_a_worker_does_it(

@@ -54,9 +54,7 @@ class AttributeUpdates:
                 request={"attribute": attribute.id, "value": kept},
                 label=attribute.name,
             )
-        job = self._jobs.get([account.id], job_id)
-        assert job is not None  # noqa: S101 - it was just committed
-        return job
+            return self._jobs.added(connection, job_id)
 
 
 def run_attribute_update(run: Run, *, chunk_rows: int = CHUNK_ROWS) -> None:

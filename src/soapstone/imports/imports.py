@@ -74,9 +74,7 @@ class Imports:
                 spec=spec,
                 label=label,
             )
-        job = self._jobs.get([account.id], job_id)
-        assert job is not None  # noqa: S101 - it was just committed
-        return job
+            return self._jobs.added(connection, job_id)
 
     @contextmanager
     def keeping(self, upload: Upload) -> Iterator[Connection]:

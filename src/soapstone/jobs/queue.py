@@ -110,6 +110,11 @@ class Jobs:
         job = self._database.recall(("job", job_id), lambda: self._read(job_id))
         return job if job is not None and (account_ids is None or job.account_id in account_ids) else None
 
+    @staticmethod
+    def added(connection: Connection, job_id: int) -> Job:
+        """Return a job that the caller's transaction has added, before any worker can take it."""
+        return Job.of(connection.execute(_ONE, {"job_id": job_id}).mappings().one())
+
     def _read(self, job_id: int) -> Job | None:
         with self._database.read(autocommit=True) as connection:
             row = connection.execute(_ONE, {"job_id": job_id}).mappings().one_or_none()

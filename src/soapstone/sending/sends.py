@@ -260,7 +260,7 @@ class Sends:
         request |= {"is_test": purpose == "test", "links": _lists(links), "settings": dict(settings or {})}
         with self._database.write(durable=True) as connection:
             job_id = self._add(connection, JobKind.SEND, purpose, account, login, None, message, request, due_at=due_at)
-        return self._ticket(job_id, message)
+            return self._ticket(connection, job_id, message)
 
     def to_groups(
         self,
@@ -318,7 +318,7 @@ class Sends:
                 self._add(connection, JobKind.SEND, Purpose.TEST, account, login, first, message, request)
             for notice in notices:
                 self._announce(connection, account, message, notice, numbers)
-        return [self._ticket(number, message) for number in numbers]
+            return [self._ticket(connection, number, message) for number in numbers]
 
     def to_failed(self, *, account: Account, login: Login | None, job: Job) -> SendTicket | None:
         """Retry a finished send for the recipients that it did not reach; None if it has not ended.
@@ -328,6 +328,8 @@ class Sends:
         if not job.over or job.kind not in SENDS:
             return None
         message_id: int = job.request["message_id"]
+        message = Messages(self._database).get(account.id, message_id)
+        assert message is not None  # noqa: S101 - messages of sends stay
         request: dict[str, Any] = {"audience": {"kind": "failures", "job_id": job.id}}
         for name in ("instead", "is_test", "links", REQUEST, SEEN_LISTS):
             if name in job.request:
@@ -349,9 +351,7 @@ class Sends:
             audit_send(connection, account, login, number, message_id, job.list_id, Purpose.FAILED)
             is_test = bool(request.get("is_test"))
             add_send(connection, number, account.id, message_id, None, job.list_id, Purpose.FAILED, is_test)
-        message = Messages(self._database).get(account.id, message_id)
-        assert message is not None  # noqa: S101 - messages of sends stay
-        return self._ticket(number, message)
+            return self._ticket(connection, number, message)
 
     def _ready(self, message: Message | Draft, contact_list: ContactList, further: Collection[str] = ()) -> Draft:
         draft = ready_to_send(Draft.of(message), contact_list)
@@ -444,7 +444,7 @@ class Sends:
                 due_at=due_at,
                 **file,
             )
-        return self._ticket(job_id, copy)
+            return self._ticket(connection, job_id, copy)
 
     def _add(
         self,
@@ -480,10 +480,8 @@ class Sends:
             log.warning("the mails of send %d to list %s have no link to unsubscribe", number, list_id)
         return number
 
-    def _ticket(self, job_id: int, message: Message) -> SendTicket:
-        job = self._jobs.get([message.account_id], job_id)
-        assert job is not None  # noqa: S101 - it was just committed
-        return SendTicket(job, message)
+    def _ticket(self, connection: Connection, job_id: int, message: Message) -> SendTicket:
+        return SendTicket(self._jobs.added(connection, job_id), message)
 
 
 def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:
