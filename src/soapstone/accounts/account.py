@@ -131,10 +131,8 @@ class Accounts:
                 ).scalar_one_or_none()
                 if parent_id is None:
                     raise NotFoundError(f"There is no account {parent.upper()}.")
-            _insert_account(connection, name, time_zone, identifier=identifier, parent_id=parent_id, by=by)
-        created = self.named(name)
-        assert created is not None  # noqa: S101 - it was just committed
-        return created
+            number = _insert_account(connection, name, time_zone, identifier=identifier, parent_id=parent_id, by=by)
+            return account_of(connection.execute(_query().where(accounts.c.id == number)).one())
 
     @looks_again
     def create_first(self, name: str, login: str, password: str, *, time_zone: str) -> bool:
@@ -363,9 +361,7 @@ class Accounts:
                     raise InvalidError("The identifier cannot be changed any more: the account has contacts.")
             if values:
                 connection.execute(update(accounts).where(mine).values(**values))
-        changed = self._one(accounts.c.id == account.id)
-        assert changed is not None  # noqa: S101 - it was just there
-        return changed
+            return account_of(connection.execute(_query().where(mine)).one())
 
     def _one(self, condition: ColumnElement[bool]) -> Account | None:
         with self._database.read(autocommit=True) as connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -401,8 +402,9 @@ def _whole(caller: Caller, send_id: int) -> SendOut:
 
 
 def _shown(caller: Caller, tickets: list[SendTicket]) -> Sends:
-    found = (caller.product.reports.of_job(caller.account.id, ticket.job.id) for ticket in tickets)
-    return Sends(sends=[SendHead.of(record) for record in found if record is not None])
+    found = [(caller.product.reports.of_job(caller.account.id, each.job.id), each.job) for each in tickets]
+    # As they were stored: by now a worker may be at work on them.
+    return Sends(sends=[SendHead.of(replace(record, job=job)) for record, job in found if record is not None])
 
 
 def _facts(record: SendRecord) -> dict[str, Any]:

@@ -42,6 +42,9 @@ class SignUp:
     created_at: datetime
 
 
+_SIGN_UPS = select(*(sign_ups.c[name] for name in SignUp.__dataclass_fields__))
+
+
 class EventSignUps:
     """All occasions of one installation."""
 
@@ -82,12 +85,12 @@ class EventSignUps:
                 query = insert(sign_ups).values(**values, created_at=now()).returning(sign_ups.c.id)
                 made.append(connection.execute(query).scalar_one())
             connection.execute(update(sign_ups).where(sign_ups.c.id.in_(made)).values(call_id=min(made, default=0)))
-        return [each for each in self.signed_up(occasion) if each.id in set(made)]
+            stored = _SIGN_UPS.where(sign_ups.c.id.in_(made)).order_by(sign_ups.c.id)
+            return [SignUp(**row) for row in connection.execute(stored).mappings()]
 
     def signed_up(self, occasion: Occasion, *, after: int = 0, limit: int | None = None) -> list[SignUp]:
         """Return sign-ups for an occasion with numbers above `after`."""
-        names = [sign_ups.c[name] for name in SignUp.__dataclass_fields__]
-        query = select(*names).where(sign_ups.c.occasion_id == occasion.id, sign_ups.c.id > after)
+        query = _SIGN_UPS.where(sign_ups.c.occasion_id == occasion.id, sign_ups.c.id > after)
         query = query.order_by(sign_ups.c.id).limit(limit)
         with self._database.read() as connection:
             return [SignUp(**row) for row in connection.execute(query).mappings()]

@@ -94,6 +94,15 @@ class Jobs:
             wakeups.defer(connection, job_id)
         return job_id
 
+    @staticmethod
+    def added(connection: Connection, job_id: int) -> Job:
+        """Return a job that the caller's transaction has added.
+
+        The answer to a submission needs it. Read after the commit, it could be under way by then. And if it could not
+        be read, the caller would be told of a failure, and submit again what is queued.
+        """
+        return Job.of(connection.execute(_ONE, {"job_id": job_id}).mappings().one())
+
     def note(self, connection: Connection, job_id: int, checkpoint: Mapping[str, Any]) -> None:
         """Set the checkpoint of a job that the caller's transaction has added."""
         connection.execute(update(jobs).where(jobs.c.id == job_id).values(checkpoint=dict(checkpoint)))
@@ -109,11 +118,6 @@ class Jobs:
         """Return the job with this number in one of the accounts (None = any account), or None."""
         job = self._database.recall(("job", job_id), lambda: self._read(job_id))
         return job if job is not None and (account_ids is None or job.account_id in account_ids) else None
-
-    @staticmethod
-    def added(connection: Connection, job_id: int) -> Job:
-        """Return a job that the caller's transaction has added, before any worker can take it."""
-        return Job.of(connection.execute(_ONE, {"job_id": job_id}).mappings().one())
 
     def _read(self, job_id: int) -> Job | None:
         with self._database.read(autocommit=True) as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ from soapstone.magnetmail.errors import (
 from soapstone.magnetmail.messages import message_of, sender_of
 from soapstone.magnetmail.operations import sendEmailToIndividual, sendMessageToGroup
 from soapstone.magnetmail.types import EmailToGroupResult, EmailToIndividualResult, recipient_type, sendType
+from soapstone.product import RecordsUnavailable
 from soapstone.sending.mail.builder import NO_LINKS
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.content import LINK_KEYS, Content
@@ -33,6 +35,8 @@ from soapstone.sending.messages.message import Draft, Message
 from soapstone.sending.notices import Notice
 from soapstone.vocabulary.deliveries import DeliveryState, SkipReason
 from soapstone.wire.types import Struct
+
+log = logging.getLogger(__name__)
 
 # How long a send to single people is waited for (mm-101), and by how many calls at a time: the others answer at once.
 PATIENCE_SECONDS = 20.0
@@ -90,7 +94,7 @@ def send_email_to_individual(call: Call, request: sendEmailToIndividual) -> Emai
         )
     except SoapstoneError as error:
         return _individual_refusal(number_of(error), str(error))
-    return _sent(call, found, _waited_for(call, ticket.job))
+    return _known(call, found, ticket.job)
 
 
 def send_message_to_group(call: Call, request: sendMessageToGroup) -> EmailToGroupResult:
@@ -297,6 +301,24 @@ def _waited_for(call: Call, job: Job) -> Job:
 
 def _settled(call: Call, job: Job) -> bool:
     return job.over or (job.step > 0 and not UNDER_WAY & call.product.reports.counts(job.id).keys())
+
+
+def _known(call: Call, found: _Found, job: Job) -> EmailToIndividualResult:
+    """Return what is known of a queued send after a while.
+
+    The mails go out whatever hinders the wait: after an error the client would send them once more.
+    """
+    try:
+        return _sent(call, found, _waited_for(call, job))
+    except RecordsUnavailable as reason:
+        log.warning("the answer says nothing of the mails of send %d: %s", job.id, reason)
+        return EmailToIndividualResult(
+            emails_sent=0,
+            error=0,
+            errorObj=no_error(),
+            msg=f"The mails are queued; the send is job {job.id}.",
+            suppressed_emails="",
+        )
 
 
 def _sent(call: Call, found: _Found, job: Job | None) -> EmailToIndividualResult:
