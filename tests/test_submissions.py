@@ -13,9 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import work
 
 from soapstone.jobs.queue import Jobs
 from soapstone.product import Product
+from soapstone.runners import runners
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.server import Application
 from soapstone.settings import Settings
@@ -117,6 +119,12 @@ def send_to_list(site: Site) -> httpx.Response:
     return site.post("/xml/SendToList", content=body, headers={"Content-Type": "application/xml"})
 
 
+def send_to_file(site: Site) -> httpx.Response:
+    body = f"""<SendToFile><UserName>ann</UserName><Password>secret</Password><ListID>{site.list.id}</ListID>
+        <Message>{MESSAGE}</Message><File HasColumnNames="false">YkBleGFtcGxlLmNvbQ==</File></SendToFile>"""
+    return site.post("/xml/SendToFile", content=body, headers={"Content-Type": "application/xml"})
+
+
 def import_by_rest(site: Site, **headers: str) -> httpx.Response:
     headers |= {"Content-Type": "text/csv"}
     path = f"/api/v1/lists/{site.list.id}/imports"
@@ -128,7 +136,7 @@ def send_by_rest(site: Site, **headers: str) -> httpx.Response:
     return site.post("/api/v1/sends", json=given, headers=headers, auth=("ann", "secret"))
 
 
-OF_CONTRACTS = [upload, to_individual, to_group, bulk_load, set_attribute, send_message, send_to_list]
+OF_CONTRACTS = [upload, to_individual, to_group, bulk_load, set_attribute, send_message, send_to_list, send_to_file]
 Submission = Callable[[Site], httpx.Response]
 of_contracts = pytest.mark.parametrize("submit", OF_CONTRACTS, ids=lambda submit: submit.__name__)
 
@@ -243,6 +251,23 @@ def test_what_else_is_stored_is_no_failure(site: Site, monkeypatch: pytest.Monke
     with unreadable_after_commit(monkeypatch, durable=False):
         changed = site.product.accounts.change(child, time_zone="Europe/Berlin")
     assert changed == site.product.accounts.named("CHILD") != child
+
+
+@pytest.mark.parametrize("submit", [upload, bulk_load, send_to_file], ids=lambda submit: submit.__name__)
+def test_a_job_that_may_be_stored_keeps_its_file(
+    site: Site, submit: Submission, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The connection broke during the commit, which succeeded: the job runs, although its client does not know."""
+    caplog.set_level(logging.CRITICAL)
+
+    def lose_answer(_: Database) -> None:
+        raise RecordsUnavailable(NO_ANSWER, undone=False)
+
+    with after_commit(monkeypatch, lose_answer):
+        assert submit(site).status_code in (500, 503)
+    work(site.product.database, site.product.blobs, **runners(site.product))
+    (job,) = site.product.jobs.find(account_id=site.account.id)
+    assert (job.state, job.error) == ("completed", "")
 
 
 def test_rest_tells_of_a_send_as_it_was_stored(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,6 @@ from soapstone.lists.profiles import Profiles
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
 from soapstone.store.tables import rejected_rows
-from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.vocabulary.jobs import JobKind
 from soapstone.vocabulary.rows import ImportOutcome
 
@@ -79,15 +78,8 @@ class Imports:
     @contextmanager
     def keeping(self, upload: Upload) -> Iterator[Connection]:
         """Yield a durable transaction that stores the job of an upload; keep the upload only with it."""
-        blob = upload.keep()
-        try:
-            with self._database.write(durable=True) as connection:
-                yield connection
-        except Exception as error:
-            # A job that may be stored needs its file; the sweep removes a file without a job.
-            if not isinstance(error, RecordsUnavailable) or error.undone:
-                self._blobs.remove(blob)
-            raise
+        with self._blobs.keeping(upload), self._database.write(durable=True) as connection:
+            yield connection
 
     def add(
         self,

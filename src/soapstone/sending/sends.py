@@ -107,8 +107,7 @@ class Sends:
         draft = ready_to_send(Draft.of(message), contact_list)
         Content(draft)
         request = {"file": file.document, **self._unsubscribing(unsubscribe, draft, contact_list)}
-        blob = upload.keep()
-        try:
+        with self._blobs.keeping(upload) as blob:
             return self._copied(
                 JobKind.SEND_TO_FILE,
                 Purpose.FILE,
@@ -123,9 +122,6 @@ class Sends:
                 blob_size=upload.size,
                 label=file.name,
             )
-        except BaseException:
-            self._blobs.remove(blob)
-            raise
 
     def to_members(
         self,

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from soapstone.clock import system_now
 from soapstone.store import private
-from soapstone.store.transient_errors import translated
+from soapstone.store.transient_errors import RecordsUnavailable, translated
 
 # A blob is kept before the row that refers to it is committed; a younger one may still wait for that.
 GRACE_SECONDS = 3600.0
@@ -27,6 +27,21 @@ class Blobs:
     def new(self) -> Upload:
         """Begin a new blob, which `keep` makes permanent."""
         return Upload(self.folder)
+
+    @contextmanager
+    def keeping(self, upload: Upload) -> Iterator[str]:
+        """Keep an upload, yield its name, and remove it if the job that needs it is not stored in this context.
+
+        Raises as `Upload.keep`.
+        """
+        blob = upload.keep()
+        try:
+            yield blob
+        except Exception as error:
+            # A job that may be stored needs its file; the sweep removes a file without a job.
+            if not isinstance(error, RecordsUnavailable) or error.undone:
+                self.remove(blob)
+            raise
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
