@@ -79,9 +79,15 @@ def test_a_transaction_that_loses_its_connection_is_undone(postgresql_server: st
     assert Accounts(database).all() == []
 
 
-def test_nobody_knows_what_a_commit_did_that_lost_its_connection(postgresql_server: str, database: Database) -> None:
+@pytest.mark.parametrize("waits", [False, True])
+def test_nobody_knows_what_a_commit_did_that_lost_its_connection(
+    postgresql_server: str, database: Database, waits: bool
+) -> None:
+    """Whether it is of a web process or of a worker, which waits for locks without limit."""
+    used = Database(database.url.render_as_string(hide_password=False), waits=waits)
     with pytest.raises(RecordsUnavailable) as caught:
-        add_accounts(postgresql_server, database, "A")
+        add_accounts(postgresql_server, used, "A")
+    used.close()
     assert (str(caught.value), caught.value.undone) == (NO_ANSWER, False)
 
 

@@ -16,6 +16,7 @@ from soapstone.jobs.job import Job, log_end
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs
+from soapstone.store.transient_errors import RecordsUnavailable
 
 # Column of the job → its name in Chunk and Job.
 _KEPT = {"checkpoint": "checkpoint", "counters": "counters", "step": "step", "passes": "releases_list"}
@@ -79,11 +80,13 @@ class Chunk:
 
     Set `checkpoint` (a document) and `step` (steps finished so far), and add to the counters with `count`. A job that
     `releases_list` no longer takes its turn among the jobs of its list. `progress` is False for a chunk that only
-    reports how far the job is: the next attempt would have to repeat its work.
+    reports how far the job is: the next attempt would have to repeat its work. `is_in_doubt` says that the commit of
+    the chunk before got no answer: it may be stored, and what it says of the job is that of the records.
     """
 
-    def __init__(self, connection: Connection, job: Job) -> None:
+    def __init__(self, connection: Connection, job: Job, *, is_in_doubt: bool = False) -> None:
         self.connection = connection
+        self.is_in_doubt = is_in_doubt
         self.checkpoint: Mapping[str, Any] = job.checkpoint
         self.step = job.step
         self.counters = dict(job.counters)
@@ -114,6 +117,8 @@ class Run:
         self._statements = _STATEMENTS[database.kind]
         self.stopping = stopping
         self._connection: Connection | None = None
+        # Whether the last chunk may be stored or not.
+        self._is_in_doubt = False
 
     @contextmanager
     def connected(self) -> Iterator[Connection]:
@@ -149,9 +154,14 @@ class Run:
         """
         if self.stopping() and not last_words:
             raise Stopped
-        with self.database.write(durable=durable, connection=self._connection, gives_way=gives_way) as connection:
+        with (
+            self._doubting(),
+            self.database.write(durable=durable, connection=self._connection, gives_way=gives_way) as connection,
+        ):
             self._fence(connection, heed=not last_words)
-            chunk, progressed = Chunk(connection, self.job), False
+            if self._is_in_doubt:
+                self.job = Job.of(connection.execute(select(jobs).where(jobs.c.id == self.job.id)).mappings().one())
+            chunk, progressed = Chunk(connection, self.job, is_in_doubt=self._is_in_doubt), False
             yield chunk
             values: dict[str, Any] = {name: getattr(chunk, name) for name in _KEPT.values()}
             values["checkpoint"] = dict(chunk.checkpoint)
@@ -164,6 +174,16 @@ class Run:
             values["crashes"] = 0
         self._reread(values)
         self.progressed |= progressed
+
+    @contextmanager
+    def _doubting(self) -> Iterator[None]:
+        """Take note whether the outcome of a chunk's commit is unknown."""
+        try:
+            yield
+        except RecordsUnavailable as error:
+            self._is_in_doubt |= not error.undone
+            raise
+        self._is_in_doubt = False
 
     def complete(self) -> None:
         """End the job as completed, with all steps finished."""

@@ -336,23 +336,16 @@ class Database:
     def _locking(self, connection: Connection, patience: float) -> Iterator[None]:
         """Yield a transaction of PostgreSQL, each of whose statements waits for locks at most `patience` seconds."""
         if self._waits:
-            with connection.begin():
+            with _committed(connection):
                 yield
             return
         with self._waiting.one() as me:
             if self._waiting.crowded(me):
                 patience = min(patience, STUCK)
-            committing = False
-            try:
-                with connection.begin():
-                    if patience < LONGEST_WAIT:
-                        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(1000 * patience)}")
-                    yield
-                    committing = True
-            except DBAPIError as error:
-                if committing and error.connection_invalidated:
-                    raise RecordsUnavailable(NO_ANSWER, undone=False) from error
-                raise
+            with _committed(connection):
+                if patience < LONGEST_WAIT:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {int(1000 * patience)}")
+                yield
             self._waiting.got_on()
 
     def checkpoint(self) -> None:
@@ -398,6 +391,20 @@ class Database:
         if self._reader is not None:
             self._reader.close()
         self.engine.dispose()
+
+
+@contextmanager
+def _committed(connection: Connection) -> Iterator[None]:
+    """Yield a transaction of PostgreSQL, and commit it. A connection that breaks then leaves its outcome unknown."""
+    committing = False
+    try:
+        with connection.begin():
+            yield
+            committing = True
+    except DBAPIError as error:
+        if committing and error.connection_invalidated:
+            raise RecordsUnavailable(NO_ANSWER, undone=False) from error
+        raise
 
 
 @cache

@@ -28,6 +28,7 @@ from soapstone.sending.smtp.delivery_log import DeliveryLog, Result, adopt
 from soapstone.sending.smtp.replies import UNTOUCHED, Outcome, Stage, Verdict
 from soapstone.sending.smtp.scheduling import Schedule
 from soapstone.sending.smtp.server import SmtpServer
+from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,8 @@ class SmtpDelivery:
         self._sending: set[int] = set()
         # Results that are not in the log yet.
         self._results: list[Result] = []
+        # Mails of a commit that got no answer: they are taken, or not.
+        self._doubtful: Sequence[Recipient] = ()
         # Duration of the last commit, in seconds, and the loop's time of its end.
         self._commit_seconds = self._committed_at = 0.0
         self._is_committing = False
@@ -336,6 +339,9 @@ class SmtpDelivery:
             if taken or results:
                 await self._build_ahead(storing, taken)
             checked = await storing
+        except RecordsUnavailable as error:
+            self._doubtful = () if error.undone else taken
+            raise
         finally:
             self._is_committing = False
         self._committed_at = loop.time()
@@ -376,7 +382,9 @@ class SmtpDelivery:
             if late:
                 await asyncio.wait(late)
         not_sent, moment = Outcome(verdict=Verdict.BUSY, stage=Stage.MAIL, reply=""), now()
-        self._results += [Result(mail.row, not_sent, moment) for mail in self._in_hand]
+        self._results += [
+            Result(row, not_sent, moment) for row in (*(each.row for each in self._in_hand), *self._doubtful)
+        ]
         self._in_hand.clear()
         try:
             if self._results or self._log.is_open:

@@ -105,6 +105,8 @@ class DeliveryLog:
         durable = durable or tries_again or bool(reserve) or not self._boot_id
         checked, began = Checked(), 0.0
         with self._run.chunk(last_words=last_words, durable=durable) as chunk:
+            if chunk.is_in_doubt:
+                results = _on_their_way(chunk, results)
             _record(chunk, results, self._retries, moment)
             if checking := [*again, *beginning]:
                 began = time.monotonic()
@@ -252,6 +254,15 @@ def _unknown(chunk: Chunk, these: ColumnElement[bool], why: str) -> list[Result]
     """Return an unknown outcome for rows of the ledger."""
     outcome, moment = Outcome(verdict=Verdict.UNKNOWN, stage=Stage.CONTENT, reply=why), now()
     return [Result(row, outcome, moment) for row in chunk.connection.execute(select(deliveries).where(these))]
+
+
+def _on_their_way(chunk: Chunk, results: Sequence[Result]) -> list[Result]:
+    """Return the results of mails that the ledger still has as on their way; those of the others are stored."""
+    connection = chunk.connection
+    these = among(deliveries.c.id, connection.dialect.name, "numbers") & (deliveries.c.state == "handing")
+    numbers = {"numbers": listed(connection, [result.row.id for result in results])}
+    found = set(connection.execute(select(deliveries.c.id).where(these), numbers).scalars())
+    return [result for result in results if result.row.id in found]
 
 
 def _as_heard(result: Result, heard: Mapping[int, journals.Heard | None]) -> Result:
