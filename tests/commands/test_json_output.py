@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -117,7 +118,11 @@ def test_every_command_that_shows_records_is_looked_at() -> None:
     """A table, or lines of records, are for people: the same command has `--json`."""
     known = dict(commands())
     with_json = {words for words, command in known.items() if any("--json" in each.opts for each in command.params)}
-    tables = {words for words, command in known.items() if "Table(" in inspect.getsource(command.callback)}
+    tables = {
+        words
+        for words, command in known.items()
+        if re.search(r"(Table|print_rows)\(", inspect.getsource(command.callback))
+    }
     assert len(tables) > 15
     assert tables <= with_json
     assert with_json == SHOWN.keys() | REPORTS

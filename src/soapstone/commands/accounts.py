@@ -10,8 +10,10 @@ import typer
 from rich.table import Table
 
 from soapstone.accounts.account import RIGHTS, Account
+from soapstone.accounts.audit import AuditEntry
 from soapstone.commands.common import field_values, list_of, on_account, on_records, printable, stop, text_of
 from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
@@ -49,16 +51,13 @@ def create(
 @on_records
 def list_(product: Product, as_json: Json = False) -> None:
     """List the accounts."""
-    table = Table("Account", "Parent", "Identifier", "Time zone")
-    found = product.accounts.all()
-    if as_json:
-        from soapstone.api.account import AccountHead
-
-        print_all(found, AccountHead.of)
-        return
-    for account in found:
-        table.add_row(account.name, account.parent_name or "", account.identifier, account.time_zone)
-    console.print(table)
+    print_rows(
+        product.accounts.all(),
+        as_json,
+        "account:AccountHead.of",
+        ("Account", "Parent", "Identifier", "Time zone"),
+        lambda account: (account.name, account.parent_name or "", account.identifier, account.time_zone),
+    )
 
 
 @app.command()
@@ -237,18 +236,13 @@ def audit(
     as_json: Json = False,
 ) -> None:
     """List logons, locks, changed rights, exports and sends of an account, oldest first."""
-    table = Table("When (UTC)", "Login", "From", "Action", "What")
-    found = product.audit.last(owner.id, limit)
-    if as_json:
-        from soapstone.api.logins import AuditEntryOut
 
-        print_all(found, AuditEntryOut.of)
-        return
-    for each in found:
+    def cells(each: AuditEntry) -> tuple[object, ...]:
         who = each.login_name if each.login_id is not None else "(command line)"
-        what = (f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.address, each.action, each.detail)
-        table.add_row(*what)
-    console.print(table)
+        return f"{each.at:%Y-%m-%d %H:%M:%S}", who, each.address, each.action, each.detail
+
+    columns = ("When (UTC)", "Login", "From", "Action", "What")
+    print_rows(product.audit.last(owner.id, limit), as_json, "logins:AuditEntryOut.of", columns, cells)
 
 
 @app.command()

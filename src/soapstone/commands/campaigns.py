@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, ListId, list_of, on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 
@@ -26,16 +26,9 @@ def add(product: Product, owner: Account, name: str, list_id: ListId, number: Ch
 @on_account
 def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = False) -> None:
     """List the campaigns of a list."""
-    table = Table("Campaign", "Name", "Messages")
     found = product.campaigns.all(list_of(product, owner, list_id).id)
-    if as_json:
-        from soapstone.api.campaigns import CampaignOut
-
-        print_all(found, CampaignOut.of)
-        return
-    for each in found:
-        table.add_row(str(each.id), each.name, str(each.messages))
-    console.print(table)
+    columns = ("Campaign", "Name", "Messages")
+    print_rows(found, as_json, "campaigns:CampaignOut.of", columns, lambda each: (each.id, each.name, each.messages))
 
 
 @app.command()

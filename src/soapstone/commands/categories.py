@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, ListId, on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.lists.categories import Categories
 from soapstone.product import Product
@@ -31,16 +31,13 @@ def add(product: Product, owner: Account, name: str, messages: OfMessages = Fals
 @on_account
 def list_(product: Product, owner: Account, messages: OfMessages = False, as_json: Json = False) -> None:
     """List the categories."""
-    table = Table("Category", "Name", "In use")
-    found = _categories(product, messages).all(owner.id)
-    if as_json:
-        from soapstone.api.categories import CategoryOut
-
-        print_all(found, CategoryOut.of)
-        return
-    for each in found:
-        table.add_row(str(each.id), each.name, "yes" if each.active else "no")
-    console.print(table)
+    print_rows(
+        _categories(product, messages).all(owner.id),
+        as_json,
+        "categories:CategoryOut.of",
+        ("Category", "Name", "In use"),
+        lambda each: (each.id, each.name, "yes" if each.active else "no"),
+    )
 
 
 @app.command()

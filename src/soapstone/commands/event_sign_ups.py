@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 
@@ -28,16 +28,13 @@ def add(product: Product, owner: Account, name: str, number: ChosenNumber = None
 @on_account
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the occasions."""
-    table = Table("Occasion", "Name", "Open")
-    found = product.event_sign_ups.all(owner.id)
-    if as_json:
-        from soapstone.api.event_sign_ups import OccasionOut
-
-        print_all(found, OccasionOut.of)
-        return
-    for each in found:
-        table.add_row(str(each.id), each.name, "yes" if each.open else "no")
-    console.print(table)
+    print_rows(
+        product.event_sign_ups.all(owner.id),
+        as_json,
+        "event_sign_ups:OccasionOut.of",
+        ("Occasion", "Name", "Open"),
+        lambda each: (each.id, each.name, "yes" if each.open else "no"),
+    )
 
 
 @app.command()
@@ -58,17 +55,14 @@ def close(
 @on_account
 def people(product: Product, owner: Account, occasion: int, as_json: Json = False) -> None:
     """List the sign-ups of an occasion."""
-    table = Table("Number", "E-mail", "First name", "Last name", "Reference", "Live")
     found = product.event_sign_ups.get(owner.id, occasion)
     if found is None:
         stop(f"There is no occasion {occasion}.")
-    signed_up = product.event_sign_ups.signed_up(found)
-    if as_json:
-        from soapstone.api.event_sign_ups import SignUpOut
-
-        print_all(signed_up, SignUpOut.of)
-        return
-    for each in signed_up:
-        names = (each.email, each.first_name, each.last_name, each.reference)
-        table.add_row(str(each.id), *names, "yes" if each.live else "no")
-    console.print(table)
+    names = ("id", "email", "first_name", "last_name", "reference")
+    print_rows(
+        product.event_sign_ups.signed_up(found),
+        as_json,
+        "event_sign_ups:SignUpOut.of",
+        ("Number", "E-mail", "First name", "Last name", "Reference", "Live"),
+        lambda each: (*(getattr(each, name) for name in names), "yes" if each.live else "no"),
+    )

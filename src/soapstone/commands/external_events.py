@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, ListId, list_of, on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 
@@ -28,16 +28,13 @@ def add(product: Product, owner: Account, name: str, list_id: ListId, number: Ch
 @on_account
 def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = False) -> None:
     """List the events of a list."""
-    table = Table("Event", "Name", "State")
-    found = product.external_events.all(list_of(product, owner, list_id).id)
-    if as_json:
-        from soapstone.api.external_events import EventOut
-
-        print_all(found, EventOut.of)
-        return
-    for each in found:
-        table.add_row(str(each.id), each.name, "active" if each.active else "blocked")
-    console.print(table)
+    print_rows(
+        product.external_events.all(list_of(product, owner, list_id).id),
+        as_json,
+        "external_events:EventOut.of",
+        ("Event", "Name", "State"),
+        lambda each: (each.id, each.name, "active" if each.active else "blocked"),
+    )
 
 
 @app.command()

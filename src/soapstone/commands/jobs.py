@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,13 +11,15 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.commands.common import on_account, on_records, stop, write_bytes
 from soapstone.commands.inline_worker import watched
-from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.progress import advance
 from soapstone.commands.progress import found as job_of
 from soapstone.commands.terminal import console
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.console.number_format import span
 from soapstone.imports.rejects import rejects_file
+from soapstone.jobs.job import Job
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")
@@ -33,26 +34,17 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the newest jobs with their progress."""
-    table = Table("Job", "Kind", "List", "State", "Progress", "Submitted (UTC)", "Label")
     views = JobViews(product)
-    found = product.jobs.find(account_id=owner.id, limit=limit)
-    if as_json:
-        from soapstone.api.jobs import JobOut
 
-        print_all(found, partial(JobOut.of, product))
-        return
-    for job in found:
+    def cells(job: Job) -> tuple[object, ...]:
         view = views.of(job)
-        table.add_row(
-            str(job.id),
-            view.title,
-            str(job.list_id or ""),
-            view.state,
-            "; ".join(filter(None, (advance(view), view.counted))),
-            f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
-            job.label,
-        )
-    console.print(table)
+        progress = "; ".join(filter(None, (advance(view), view.counted)))
+        submitted = f"{job.submitted_at:%Y-%m-%d %H:%M:%S}"
+        return job.id, view.title, job.list_id or "", view.state, progress, submitted, job.label
+
+    found = product.jobs.find(account_id=owner.id, limit=limit)
+    columns = ("Job", "Kind", "List", "State", "Progress", "Submitted (UTC)", "Label")
+    print_rows(found, as_json, "jobs:JobOut.of", columns, cells, given=(product,))
 
 
 @app.command()

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, address_of, list_of, on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 from soapstone.sending.mail.mailbox import is_mailbox
@@ -89,16 +89,13 @@ def edit(
 @on_account
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the lists of an account."""
-    table = Table("List", "Name", "Members", "Subscribed")
-    found = product.lists.all(owner.id)
-    if as_json:
-        from soapstone.api.lists import ListOut
-
-        print_all(found, ListOut.of)
-        return
-    for each in found:
-        table.add_row(str(each.id), each.name, str(each.members), str(each.subscribed))
-    console.print(table)
+    print_rows(
+        product.lists.all(owner.id),
+        as_json,
+        "lists:ListOut.of",
+        ("List", "Name", "Members", "Subscribed"),
+        lambda each: (each.id, each.name, each.members, each.subscribed),
+    )
 
 
 @app.command("suppress")

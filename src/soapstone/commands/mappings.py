@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 
@@ -38,16 +39,13 @@ def add(
 @on_account
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the mappings."""
-    table = Table("Mapping", "There", "Identifier", "Here", "Number", "Name")
-    found = product.mappings.find(owner.id)
-    if as_json:
-        from soapstone.api.mappings import MappingOut
-
-        print_all(found, MappingOut.of)
-        return
-    for each in found:
-        table.add_row(str(each.id), each.object_type, each.identifier, each.own_type, str(each.own_id), each.own_name)
-    console.print(table)
+    print_rows(
+        product.mappings.find(owner.id),
+        as_json,
+        "mappings:MappingOut.of",
+        ("Mapping", "There", "Identifier", "Here", "Number", "Name"),
+        attrgetter("id", "object_type", "identifier", "own_type", "own_id", "own_name"),
+    )
 
 
 @app.command()

@@ -14,7 +14,8 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.commands.common import ChosenNumber, list_of, on_account, printable, stop, text_of
-from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Message, Traits
@@ -92,7 +93,10 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the stored messages."""
-    table = Table("Message", "Kind", "List", "Name", "Subject", "Changed (UTC)")
+
+    def cells(each: Message) -> tuple[object, ...]:
+        return each.id, each.kind, each.list_id or "", each.name, each.subject, f"{each.updated_at:%Y-%m-%d %H:%M:%S}"
+
     stored = product.messages.find(
         owner.id,
         kind=None if transactional is None else MessageKind.TRANSACTIONAL if transactional else MessageKind.SAVED,
@@ -100,15 +104,8 @@ def list_(
         archived=archived,
         sent=False,
     )
-    if as_json:
-        from soapstone.api.messages import MessageHead
-
-        print_all(stored, MessageHead.of)
-        return
-    for each in stored:
-        number, kept = str(each.list_id or ""), f"{each.updated_at:%Y-%m-%d %H:%M:%S}"
-        table.add_row(str(each.id), each.kind, number, each.name, each.subject, kept)
-    console.print(table)
+    columns = ("Message", "Kind", "List", "Name", "Subject", "Changed (UTC)")
+    print_rows(stored, as_json, "messages:MessageHead.of", columns, cells)
 
 
 @app.command()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, field_values, on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.contacts.search import Example
 from soapstone.product import Product
@@ -29,17 +29,14 @@ def find(
     as_json: Json = False,
 ) -> None:
     """Show the contacts that match all conditions."""
-    table = Table("Contact", "E-mail", "Custom id", "First name", "Last name")
-    found = product.search.page(owner, Example(values=field_values(criteria, "VALUE")), limit=limit)
-    if as_json:
-        from soapstone.api.contacts import ContactOut
-
-        print_all(found, ContactOut.of)
-        return
-    for person in found:
-        names = ("email", "custom_id", "first_name", "last_name")
-        table.add_row(str(person.id), *(person.fields[name] for name in names))
-    console.print(table)
+    names = ("email", "custom_id", "first_name", "last_name")
+    print_rows(
+        product.search.page(owner, Example(values=field_values(criteria, "VALUE")), limit=limit),
+        as_json,
+        "contacts:ContactOut.of",
+        ("Contact", "E-mail", "Custom id", "First name", "Last name"),
+        lambda person: (person.id, *(person.fields[name] for name in names)),
+    )
 
 
 @app.command()
@@ -54,16 +51,13 @@ def save(product: Product, owner: Account, name: str, criteria: Criteria, number
 @on_account
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the saved searches."""
-    table = Table("Search", "Name", "Looks for")
-    found = product.saved_searches.all(owner.id)
-    if as_json:
-        from soapstone.api.saved_searches import SearchOut
-
-        print_all(found, SearchOut.of)
-        return
-    for each in found:
-        table.add_row(str(each.id), each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items()))
-    console.print(table)
+    print_rows(
+        product.saved_searches.all(owner.id),
+        as_json,
+        "saved_searches:SearchOut.of",
+        ("Search", "Name", "Looks for"),
+        lambda each: (each.id, each.name, ", ".join(f"{name}={value}" for name, value in each.criteria.items())),
+    )
 
 
 @app.command()

@@ -25,6 +25,7 @@ from soapstone.commands.common import list_of, on_account, on_records, printable
 from soapstone.commands.conditions import terms_of
 from soapstone.commands.jobs import cancel_job
 from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.messages import merge_values, message_of
 from soapstone.commands.progress import found
 from soapstone.commands.terminal import console
@@ -38,7 +39,7 @@ from soapstone.sending.audience import count_members
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import Message
 from soapstone.sending.messages.unsubscribe_link import Choice
-from soapstone.sending.reports import DeliveryRecord
+from soapstone.sending.reports import DeliveryRecord, SendRecord
 from soapstone.sending.send_records import SendTicket
 from soapstone.sending.supplied_file import FileForm, SuppliedFile
 from soapstone.vocabulary.deliveries import DeliveryState, Purpose, SkipReason
@@ -72,29 +73,18 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List the newest sends with their progress."""
-    table = Table("Send", "Purpose", "Message", "List", "State", "Counted", "Submitted (UTC)", "Due (UTC)")
     views = JobViews(product)
     lists = None if list_id is None else [list_of(product, owner, list_id).id]
     records = product.reports.find(owner.id, list_ids=lists, tests=tests, newest=True, limit=limit)
-    if as_json:
-        from soapstone.api.sends import SendHead
 
-        print_all(records, SendHead.of)
-        return
-    for record in records:
-        job = record.job
-        view = views.of(job)
-        table.add_row(
-            str(job.id),
-            record.purpose,
-            str(record.source_id or record.message_id),
-            str(record.list_id or ""),
-            view.state,
-            view.counted,
-            f"{job.submitted_at:%Y-%m-%d %H:%M:%S}",
-            f"{job.due_at:%Y-%m-%d %H:%M:%S}",
-        )
-    console.print(table)
+    def cells(record: SendRecord) -> tuple[object, ...]:
+        job, view = record.job, views.of(record.job)
+        times = (f"{at:%Y-%m-%d %H:%M:%S}" for at in (job.submitted_at, job.due_at))
+        message = record.source_id or record.message_id
+        return job.id, record.purpose, message, record.list_id or "", view.state, view.counted, *times
+
+    columns = ("Send", "Purpose", "Message", "List", "State", "Counted", "Submitted (UTC)", "Due (UTC)")
+    print_rows(records, as_json, "sends:SendHead.of", columns, cells)
 
 
 @app.command("to-list")

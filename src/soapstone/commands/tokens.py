@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account, Login
+from soapstone.accounts.tokens import Token
 from soapstone.commands.common import on_account, stop
-from soapstone.commands.json_output import Json, print_all
+from soapstone.commands.json_output import Json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.product import Product
 
@@ -26,17 +27,13 @@ def create(product: Product, owner: Account, login: str, name: str) -> None:
 @on_account
 def list_(product: Product, owner: Account, login: str, as_json: Json = False) -> None:
     """List the tokens of a login."""
-    table = Table("Token", "Name", "Made", "Last used")
-    found = product.tokens.all(_login(product, owner, login).id)
-    if as_json:
-        from soapstone.api.account import TokenOut
 
-        print_all(found, TokenOut.of)
-        return
-    for each in found:
+    def cells(each: Token) -> tuple[object, ...]:
         used = f"{each.last_used_at:%Y-%m-%d %H:%M}" if each.last_used_at else "never"
-        table.add_row(str(each.id), each.name, f"{each.created_at:%Y-%m-%d}", used)
-    console.print(table)
+        return each.id, each.name, f"{each.created_at:%Y-%m-%d}", used
+
+    found = product.tokens.all(_login(product, owner, login).id)
+    print_rows(found, as_json, "account:TokenOut.of", ("Token", "Name", "Made", "Last used"), cells)
 
 
 @app.command()

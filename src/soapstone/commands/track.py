@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
-from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import account_of, on_account, on_records, stop, write_bytes, write_file
-from soapstone.commands.json_output import Json, print_all, print_json
+from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.listings import print_rows
 from soapstone.commands.terminal import console
 from soapstone.labels import MAIL_FIGURES
 from soapstone.product import Product
 from soapstone.sending.reports import SendRecord
 from soapstone.tracking.event_feed import FeedEvent
+from soapstone.tracking.incoming_records import IncomingRecord
 from soapstone.tracking.message_figures import LinkRecord
 from soapstone.vocabulary.tracking import IncomingKind, IncomingOutcome, MailEventKind
 
@@ -64,29 +64,17 @@ def figures(
 @on_account
 def links(product: Product, owner: Account, message: MessageNumber, as_json: Json = False) -> None:
     """List the tracked links of all sends of a message, with their clicks."""
-    table = Table("Link", "Message", "Position", "Body", "URL", "Clicks", "Clickers", "By programs")
     _check_message(product, owner, message)
 
     def read(after: int) -> list[LinkRecord]:
         return product.message_figures.links(owner.id, message, after=after, limit=ROWS)
 
-    found = _all(read, lambda link: link.id)
-    if as_json:
-        from soapstone.api.figures import LinkOut
-
-        print_all(found, LinkOut.of)
-        return
-    for link in found:
+    def cells(link: LinkRecord) -> tuple[object, ...]:
         counted = (link.figures.clicks, link.figures.clickers, link.figures.machine_clicks)
-        table.add_row(
-            str(link.id),
-            str(link.message_id),
-            str(link.position),
-            link.body,
-            link.url,
-            *(f"{amount:,}" for amount in counted),
-        )
-    console.print(table)
+        return link.id, link.message_id, link.position, link.body, link.url, *(f"{amount:,}" for amount in counted)
+
+    columns = ("Link", "Message", "Position", "Body", "URL", "Clicks", "Clickers", "By programs")
+    print_rows(_all(read, lambda link: link.id), as_json, "figures:LinkOut.of", columns, cells)
 
 
 @app.command()
@@ -101,52 +89,30 @@ def events(
     as_json: All = False,
 ) -> None:
     """List events in the order in which they were recorded: of a send, a message, or all contacts of the account."""
-    table = Table("Time (UTC)", "Send", "Message", "Address", "First", "Link")
-    found = _all(_feed(product, owner, kind, message, send), lambda event: event.number)
-    if as_json:
-        from soapstone.api.events import MailEventOut
 
-        print_all(found, lambda event: MailEventOut.of(kind, event))
-        return
-    for event in islice(found, limit):
-        table.add_row(
-            f"{event.at:%Y-%m-%d %H:%M:%S}",
-            str(event.job_id),
-            str(event.message_id),
-            event.email,
-            "yes" if event.is_first else "",
-            event.url or "",
-        )
-    more = next(found, None) is not None
-    console.print(table)
-    _tell_of_more(more, limit)
+    def cells(event: FeedEvent) -> tuple[object, ...]:
+        at, first = f"{event.at:%Y-%m-%d %H:%M:%S}", "yes" if event.is_first else ""
+        return at, event.job_id, event.message_id, event.email, first, event.url or ""
+
+    found = _all(_feed(product, owner, kind, message, send), lambda event: event.number)
+    columns = ("Time (UTC)", "Send", "Message", "Address", "First", "Link")
+    print_rows(found, as_json, "events:MailEventOut.of", columns, cells, given=(kind,), limit=limit)
 
 
 @app.command()
 @on_account
 def bounces(product: Product, owner: Account, send: SendNumber, limit: Limit = 100, as_json: All = False) -> None:
     """List the mails of a send that did not arrive, with what the servers said."""
-    table = Table("Time (UTC)", "Address", "Class", "Reason", "Code", "Server's words")
-    found = _all(_feed(product, owner, MailEventKind.BOUNCE, None, send), lambda event: event.number)
-    if as_json:
-        from soapstone.api.events import BouncedOut
 
-        print_all(found, BouncedOut.of)
-        return
-    for event in islice(found, limit):
-        told = event.bounce
-        if told is not None:
-            table.add_row(
-                f"{told.at:%Y-%m-%d %H:%M:%S}",
-                event.email,
-                told.bounce_class.label,
-                told.reason,
-                told.code,
-                told.detail,
-            )
-    more = next(found, None) is not None
-    console.print(table)
-    _tell_of_more(more, limit)
+    def cells(event: FeedEvent) -> tuple[object, ...]:
+        if (told := event.bounce) is None:
+            return ()
+        at = f"{told.at:%Y-%m-%d %H:%M:%S}"
+        return at, event.email, told.bounce_class.label, told.reason, told.code, told.detail
+
+    found = _all(_feed(product, owner, MailEventKind.BOUNCE, None, send), lambda event: event.number)
+    columns = ("Time (UTC)", "Address", "Class", "Reason", "Code", "Server's words")
+    print_rows(found, as_json, "events:BouncedOut.of", columns, cells, limit=limit)
 
 
 @app.command()
@@ -161,29 +127,17 @@ def incoming(
     ] = None,
 ) -> None:
     """List mails that came in about sent mails, such as bounces, and what was made of each."""
-    table = Table("Number", "Time (UTC)", "Way", "Mail", "Outcome", "Address", "Code", "Words")
+
+    def cells(each: IncomingRecord) -> tuple[object, ...]:
+        words = (IncomingKind(each.kind).label, IncomingOutcome(each.outcome).label)
+        at = f"{each.received_at:%Y-%m-%d %H:%M:%S}"
+        return each.id, at, each.source, *words, each.address, each.code, each.detail
+
     number = account_of(product, account).id if account else None
     records = product.incoming_records
     found = _all(lambda after: records.after(number, after, ROWS, outcome=outcome), lambda each: each.id)
-    if as_json:
-        from soapstone.api.incoming import IncomingMailOut
-
-        print_all(found, IncomingMailOut.of)
-        return
-    for each in islice(found, limit):
-        table.add_row(
-            str(each.id),
-            f"{each.received_at:%Y-%m-%d %H:%M:%S}",
-            each.source,
-            IncomingKind(each.kind).label,
-            IncomingOutcome(each.outcome).label,
-            each.address,
-            each.code,
-            each.detail,
-        )
-    more = next(found, None) is not None
-    console.print(table)
-    _tell_of_more(more, limit)
+    columns = ("Number", "Time (UTC)", "Way", "Mail", "Outcome", "Address", "Code", "Words")
+    print_rows(found, as_json, "incoming:IncomingMailOut.of", columns, cells, limit=limit)
 
 
 @app.command()
@@ -242,8 +196,3 @@ def _send(product: Product, owner: Account, number: int, message: int | None = N
     if message not in (None, found.message_id, found.source_id):
         stop(f"Send {number} did not send message {message}.")
     return found
-
-
-def _tell_of_more(more: bool, limit: int) -> None:
-    if more:
-        console.print(f"These are {limit:,}: show more with --limit, or all with --json.")
