@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select
 from tests.interop.mail_servers import BOUNCES, DOMAIN, RECIPES, USERS, Root, inside, listens
+from tests.sending.smtp_trial import message_uid
 
 from soapstone.accounts.account import Accounts
 from soapstone.clock import now
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
-from soapstone.sending.mail.builder import MailBuilder
 from soapstone.sending.messages.message import Draft
 from soapstone.sending.sends import Sends
 from soapstone.store import schema
@@ -163,7 +163,8 @@ class Send:
             connection.execute(insert(memberships), members)
         draft = Draft(subject="News", html="<p>Dear {{ Email }}</p>" + "<p>News of the day.</p>" * 20)
         sends = Sends(self._database, Blobs(self._data / "blobs"), self._jobs)
-        self._id = sends.to_list(account=account, login=None, contact_list=contact_list, message=draft).job.id
+        ticket = sends.to_list(account=account, login=None, contact_list=contact_list, message=draft)
+        self._id, self._message = ticket.job.id, ticket.message
 
     def run(self, smtp_url: str, *, connections: int, patience: float) -> float:
         """Let a worker do the send to its end; return the seconds that it took."""
@@ -208,8 +209,7 @@ class Send:
 
     def message_id(self, row: Any) -> str:
         """The Message-ID of a recipient's mail."""
-        job = self.job()
-        return MailBuilder(self._database, job, job.request["message_id"]).message_uid(row.id)
+        return message_uid(self._message, row.id)
 
     def close(self) -> None:
         """Let go of the database."""

@@ -20,8 +20,7 @@ from soapstone.clock import now
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.lists import Lists
-from soapstone.sending.mail.builder import MailBuilder
-from soapstone.sending.messages.message import Draft
+from soapstone.sending.messages.message import Draft, Message
 from soapstone.sending.sends import Sends
 from soapstone.store import schema
 from soapstone.store.blobs import Blobs
@@ -30,6 +29,11 @@ from soapstone.store.tables import contacts, deliveries, memberships
 
 SINK = Path(__file__).with_name("sink.py")
 HTML = "<p>Dear {{ First_Name }} {{ Last_Name }} of {{ City }}</p>" + "<p>News of the day, and more of it.</p>" * 20
+
+
+def message_uid(message: Message, delivery_id: int) -> str:
+    """The Message-ID of a recipient's mail: the same for every attempt."""
+    return f"<{message.public_id}.{delivery_id}@{message.from_address.rpartition('@')[2]}>"
 
 
 class Sink:
@@ -217,9 +221,8 @@ class SmtpTrial:
         assert not [row for row in chosen if row.next_try_at is not None]
         counted = {name: job.counters.get(name, 0) for name in ("handed", "failed", "uncertain", "deferred")}
         assert counted == {name: states[name] for name in counted}
-        builder = MailBuilder(self.database, job, job.request["message_id"])
         accepted = self.sink.accepted()
-        mine = {builder.message_uid(row.id): row for row in chosen}
+        mine = {message_uid(self.ticket.message, row.id): row for row in chosen}
         assert accepted.keys() <= mine.keys()
         for message_id, row in mine.items():
             times = accepted[message_id]

@@ -159,7 +159,7 @@ def test_lk_44_a_scheduled_send_is_cancelled_with_its_list(office: Any) -> None:
     office.contact("ann@example.com")
     lists, draft = Lists(office.database), Draft(subject="News", plain="Hello")
     to_list = {"account": office.account, "login": None, "contact_list": office.list, "message": draft}
-    later = office.sends.to_list(**to_list, due_at=now() + timedelta(hours=1))
+    later = office.sends.to_members(**to_list, due_at=now() + timedelta(hours=1))
     at_once = office.sends.to_list(**to_list)
     assert not lists.delete(office.account.id, office.list.id)
     assert office.job(later).state == "queued"

@@ -65,7 +65,9 @@ def test_a_scheduled_send_begins_when_the_clock_comes_there(server: TestServer) 
     [(login, _)] = product.accounts.logins(account)
     message = product.messages.save(account.id, newsletter.id, Draft(subject="Later", html="<p>Later</p>"))
     due = datetime.now(UTC) + timedelta(days=2)
-    ticket = product.sends.to_list(account=account, login=login, contact_list=newsletter, message=message, due_at=due)
+    ticket = product.sends.to_members(
+        account=account, login=login, contact_list=newsletter, message=message, due_at=due
+    )
     move(server, advance=86400)
     job = product.jobs.get(None, ticket.job.id)
     assert job is not None

@@ -77,7 +77,7 @@ class FinalCheck:
         self._is_for_members = is_for_members or rules.members
         self._is_by_address = is_by_address
         self._kind = database.kind
-        self._query = self._statement(message_id)
+        self._query = self._statement()
 
     def settle(self, chunk: Chunk, rows: Sequence[Recipient]) -> Checked:
         """Record in the ledger which recipients are no longer mailed, and changed addresses; return both.
@@ -150,7 +150,7 @@ class FinalCheck:
                 taken.add(seen.key)
         return gone, moved
 
-    def _statement(self, message_id: int) -> Any:
+    def _statement(self) -> Any:
         """Return the statement that reads the ledger rows with the given `numbers`; compiled once."""
         job, table = self._job, deliveries.c
         list_id = job.list_id or 0

@@ -101,10 +101,6 @@ class SendReports:
         found: tuple[SendRecord, ...] | None = self._database.recall(key, read)
         return list(found or ())
 
-    def of_source(self, account_id: int, message_id: int) -> list[SendRecord]:
-        """Return the sends that sent a copy of this stored message, by number."""
-        return self._records(account_id, sends.c.source_id == message_id)
-
     def has_copies(self, account_id: int, message_id: int) -> bool:
         """Return whether a send sent a copy of this stored message."""
         copies = select(sends.c.job_id).where(sends.c.account_id == account_id, sends.c.source_id == message_id)
@@ -117,7 +113,6 @@ class SendReports:
         *,
         message_ids: Collection[int] | None = None,
         list_ids: Collection[int] | None = None,
-        purposes: Collection[str] | None = None,
         tests: bool = False,
         newest: bool = False,
         after: int = 0,
@@ -132,8 +127,6 @@ class SendReports:
             condition &= sends.c.message_id.in_(message_ids)
         if list_ids is not None:
             condition &= sends.c.list_id.in_(list_ids)
-        if purposes is not None:
-            condition &= sends.c.purpose.in_(purposes)
         if not tests:
             condition &= ~sends.c.is_test
         return self._records(account_id, condition, limit, newest=newest)
@@ -225,15 +218,13 @@ class SendReports:
         *,
         job_id: int | None = None,
         message_id: int | None = None,
-        contact_id: int | None = None,
         states: Sequence[str] = (),
         reasons: Sequence[str] = (),
-        tests: bool = True,
         after: int = 0,
         limit: int = 1000,
         login: Login | None = None,
     ) -> list[DeliveryRecord]:
-        """Return recipients of a send, of all sends of a message or one contact's, by row, from the one after `after`.
+        """Return recipients of a send, or of all sends of a message, by row, from the one after `after`.
 
         `states`, and `reasons` of skipped ones, filter them; empty means all. A login gets no
         contact that it may not see.
@@ -244,19 +235,13 @@ class SendReports:
         if seen := of_visible_person(login, deliveries.c.contact_id):
             columns["contact_id"] = case((and_(*seen), deliveries.c.contact_id)).label("contact_id")
         query = select(*columns.values()).where(deliveries.c.account_id == account_id, deliveries.c.id > after)
-        for column, value in (
-            (deliveries.c.job_id, job_id),
-            (deliveries.c.message_id, message_id),
-            (deliveries.c.contact_id, contact_id),
-        ):
+        for column, value in ((deliveries.c.job_id, job_id), (deliveries.c.message_id, message_id)):
             if value is not None:
                 query = query.where(column == value)
         if states:
             query = query.where(deliveries.c.state.in_(states))
         if reasons:
             query = query.where(deliveries.c.state == "skipped", deliveries.c.reason.in_(reasons))
-        if not tests:
-            query = query.where(~deliveries.c.is_test)
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
             return [DeliveryRecord(**row) for row in rows]

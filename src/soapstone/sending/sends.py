@@ -66,25 +66,15 @@ class Sends:
         login: Login | None,
         contact_list: ContactList,
         message: Message | Draft,
-        due_at: datetime | None = None,
-        unsubscribe: Choice | None = None,
     ) -> SendTicket:
         """Send to List (lk-85): a message to the subscribed members of a list. A stored message is copied.
 
         Raises InvalidMessage.
         """
         draft = self._ready(message, contact_list)
-        request = self._unsubscribing(unsubscribe, draft, contact_list)
+        request = self._unsubscribing(None, draft, contact_list)
         return self._copied(
-            JobKind.SEND_TO_LIST,
-            Purpose.LIST,
-            account,
-            login,
-            contact_list,
-            message,
-            draft,
-            request=request,
-            due_at=due_at,
+            JobKind.SEND_TO_LIST, Purpose.LIST, account, login, contact_list, message, draft, request=request
         )
 
     def to_file(
@@ -232,30 +222,23 @@ class Sends:
         account: Account,
         login: Login | None,
         message: Message,
-        contact_ids: Sequence[int] = (),
-        emails: Sequence[str] = (),
+        contact_ids: Sequence[int],
         overrides: Mapping[str, str] | None = None,
-        include_states: Collection[str] = ("unsubscribed",),
-        purpose: Purpose = Purpose.PEOPLE,
-        due_at: datetime | None = None,
         links: Mapping[str, Collection[str]] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> SendTicket:
-        """Send a stored message, as it is, to single contacts of the account, or for a test to addresses.
+        """Send a stored message, as it is, to single contacts of the account, unsubscribed ones too (mm-100).
 
-        Non-empty `overrides` replace parts of the message: `subject`, `from_name`,
-        `from_address`; a sender without a name replaces one with a name. `include_states` names states to mail
-        anyway (mm-100). `links` are added to the bodies (`with_links`); `settings` are kept with the job for the
-        contract. Raises InvalidMessage.
+        Non-empty `overrides` replace parts of the message: `subject`, `from_name`, `from_address`; a sender without a
+        name replaces one with a name. `links` are added to the bodies (`with_links`); `settings` are kept with the job
+        for the contract. Raises InvalidMessage.
         """
         given = self._overrides(message, overrides)
-        audience: dict[str, Any] = {"kind": "people", "contact_ids": list(contact_ids)}
-        if emails:
-            audience = {"kind": "addresses", "emails": list(emails)}
-        request: dict[str, Any] = {"audience": audience, "rules": {"reach": list(include_states)}, "instead": given}
-        request |= {"is_test": purpose == "test", "links": _lists(links), "settings": dict(settings or {})}
+        audience = {"kind": "people", "contact_ids": list(contact_ids)}
+        request: dict[str, Any] = {"audience": audience, "rules": {"reach": ["unsubscribed"]}, "instead": given}
+        request |= {"is_test": False, "links": _lists(links), "settings": dict(settings or {})}
         with self._database.write(durable=True) as connection:
-            job_id = self._add(connection, JobKind.SEND, purpose, account, login, None, message, request, due_at=due_at)
+            job_id = self._add(connection, JobKind.SEND, Purpose.PEOPLE, account, login, None, message, request)
             return self._ticket(connection, job_id, message)
 
     def to_groups(

@@ -212,24 +212,6 @@ def by_people(place: Place) -> list[int]:
     return numbers(ticket)
 
 
-def by_willing_people(place: Place) -> list[int]:
-    ticket = place.product.sends.to_people(
-        account=place.account,
-        login=None,
-        message=place.message(),
-        contact_ids=list(place.numbers.values()),
-        include_states=(),
-    )
-    return numbers(ticket)
-
-
-def by_people_by_address(place: Place) -> list[int]:
-    ticket = place.product.sends.to_people(
-        account=place.account, login=None, message=place.message(), emails=place.emails, include_states=()
-    )
-    return numbers(ticket)
-
-
 def by_failures(place: Place) -> list[int]:
     """All of them were mailed once and could not be reached; since then they have asked for no mail."""
     (first,) = by_addresses(place)
@@ -319,12 +301,6 @@ WAYS: list[tuple[Way, list[tuple[str, str]], set[str]]] = [
         sorted({*NAMED, ("unsubscribed", "handed")} - {("unsubscribed", "unsubscribed"), ("nobody", "malformed")}),
         {"good", "twice", "unsubscribed"},
     ),
-    (
-        by_willing_people,
-        [each for each in NAMED if each[0] != "nobody"],
-        {"good", "twice"},
-    ),
-    (by_people_by_address, NAMED, {"good", "twice"}),
     (by_failures, [each for each in NAMED if each[0] != "nobody"], {"good", "twice"}),
     (
         # Letters are about the recipient's own subscription, so they reach who left or waits, and no blocked address.

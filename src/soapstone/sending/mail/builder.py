@@ -186,10 +186,6 @@ class MailBuilder:
         html = rendered.html and rendered.html.replace(tracking.gap, stem)
         return rendered.subject, html, rendered.plain.replace(tracking.gap, stem)
 
-    def message_uid(self, delivery_id: int) -> str:
-        """Return the Message-ID of a recipient's mail: the same for every attempt."""
-        return f"<{self._key(delivery_id)}@{ascii_domain(self._message.from_address)}>"
-
     def _signing(self) -> DkimSigner | None:
         """Return the signer, if it signs for this sender."""
         signer, sender = self._stationery.signer, self._message.from_address
@@ -220,9 +216,6 @@ class MailBuilder:
     def _stem(self, delivery_id: int) -> str:
         """Return the stem to which a recipient's mail comes back; empty if mails do not."""
         return "" if self._bounces is None else self._bounces.stems.make(self._message.id, delivery_id)
-
-    def _key(self, delivery_id: int) -> str:
-        return f"{self._message.public_id}.{delivery_id}"
 
     def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Recipient]:
         table = deliveries
@@ -297,7 +290,7 @@ class MailBuilder:
         content = self._head.around(
             self._plain.write(merged.plain, gap),
             self._html.write(merged.html, gap) if self._html is not None and merged.html is not None else None,
-            key=self._key(row.id),
+            key=f"{self._message.public_id}.{row.id}",
             from_name=merged.from_name,
             to_name=merged.to_name,
             to_address=email,

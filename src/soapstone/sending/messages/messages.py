@@ -163,13 +163,6 @@ class Messages:
         """Return the merge tags in addresses that are percent-encoded, so that no value replaces them."""
         return encoded_merge_tags(message.html)
 
-    def in_queue(self, account_id: int, message_id: int) -> bool:
-        """Return whether a send of the message is queued or running (mm-97)."""
-        if self.get(account_id, message_id) is None:
-            return False
-        with self._database.read() as connection:
-            return connection.execute(_waiting(message_id)).first() is not None
-
     def _one(self, condition: Any) -> Message | None:
         with self._database.read() as connection:
             row = connection.execute(select(messages).where(condition)).mappings().one_or_none()
