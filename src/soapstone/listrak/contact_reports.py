@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from soapstone.contacts.members import Removed
 from soapstone.contacts.removals import Removal
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer
 from soapstone.listrak.operations import (
     ReportAdminContactFeedbackLoop,
     ReportListContactHygiene,
@@ -31,9 +31,7 @@ Moment = datetime.datetime | None
 
 def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) -> Struct:
     """Return the subscribers of a list (lk-30, lk-31, lk-34)."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        return call.refused(request, not_found("List", request.ListID))
+    found = call.require_list(request.ListID)
     rows = _subscribed(call, found, request.Page, None, None)
     return answer(request, rows)
 
@@ -50,9 +48,7 @@ def report_range_subscribed_contacts(
 
 def report_list_contact_removal(call: Call, request: ReportListContactRemoval) -> Struct:
     """Return who left a list (lk-34, lk-110, lk-112)."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        return call.refused(request, not_found("List", request.ListID))
+    found = call.require_list(request.ListID)
     rows = _removed(call, found, request.Page, None, None)
     return answer(request, rows)
 
@@ -67,8 +63,7 @@ def report_range_list_contact_removal(call: Call, request: ReportRangeListContac
 
 def report_list_contact_hygiene(call: Call, request: ReportListContactHygiene) -> Struct:
     """Return the corrected addresses: none, as this server corrects none (lk-114)."""
-    if call.find_list(request.ListID) is None:
-        return call.refused(request, not_found("List", request.ListID))
+    call.require_list(request.ListID)
     return answer(request, [])
 
 

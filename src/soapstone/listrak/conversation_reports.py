@@ -18,14 +18,13 @@ class _ConversationRequest(Protocol):
 
 def _of_list(call: Call, request: _ListRequest) -> Struct:
     """Return the conversations of a list: none (lk-19, lk-123)."""
-    if call.find_list(request.ListID) is None:
-        return call.refused(request, not_found("List", request.ListID))
+    call.require_list(request.ListID)
     return answer(request, [])
 
 
 def _of_conversation(call: Call, request: _ConversationRequest) -> Struct:
     """Return the mails or figures of a conversation; each conversation is unknown (lk-19, lk-123)."""
-    return call.refused(request, not_found("Conversation", request.ConversationID))
+    raise not_found("Conversation", request.ConversationID)
 
 
 HANDLERS: Handlers = {

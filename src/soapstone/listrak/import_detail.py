@@ -33,8 +33,6 @@ RESULTS = {
 def report_import_contact_detail(call: Call, request: ReportImportContactDetail) -> Struct:
     """Return the rows of an import that came to one result, in the order of the file (lk-30, lk-31, lk-95)."""
     job = _find(call, request.ImportFileID)
-    if job is None:
-        return call.refused(request, not_found("Import", request.ImportFileID))
     wanted = None if request.ImportResult is WSImportResultEnum.All else RESULTS[request.ImportResult]
     offset = (max(request.Page, 1) - 1) * PAGE_ROWS
     rows = call.product.imports.outcomes(job.id, wanted, offset=offset, limit=PAGE_ROWS, login=call.login)
@@ -42,11 +40,11 @@ def report_import_contact_detail(call: Call, request: ReportImportContactDetail)
     return answer(request, contacts)
 
 
-def _find(call: Call, import_id: int) -> Job | None:
-    """Return the import, if the login sees it."""
+def _find(call: Call, import_id: int) -> Job:
+    """Return the import. Raises NotFoundError, also if the login does not see it."""
     job = call.product.jobs.get([call.account.id], import_id)
     if job is None or job.kind != JobKind.IMPORT or not call.product.lists.sees_job(call.login, job):
-        return None
+        raise not_found("Import", import_id)
     return job
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer
 from soapstone.listrak.operations import ReportListImportHistory
 from soapstone.listrak.types import WSImportHistory
 from soapstone.vocabulary.jobs import JobKind
@@ -15,9 +15,7 @@ LARGEST_INT = 2147483647
 
 def report_list_import_history(call: Call, request: ReportListImportHistory) -> Struct:
     """Return the imports of a list that were submitted within the range, oldest first (lk-25, lk-30, lk-34, lk-92)."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        return call.refused(request, not_found("List", request.ListID))
+    found = call.require_list(request.ListID)
     jobs = call.product.jobs.find(
         account_id=call.account.id,
         kinds=(JobKind.IMPORT,),

@@ -20,7 +20,7 @@ def report_contact_link_click(call: Call, request: ReportContactLinkClick) -> St
     link = call.product.event_reports.links_by_id(call.account.id, [request.LinkID]).get(request.LinkID)
     message = find_message(call, link.message_id) if link else None
     if link is None or message is None:
-        return call.refused(request, not_found("Link", request.LinkID))
+        raise not_found("Link", request.LinkID)
     found = call.product.event_reports.of_link(
         call.account.id,
         link.id,

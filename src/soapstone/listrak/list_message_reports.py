@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from soapstone.errors import NotFoundError
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer
 from soapstone.listrak.operations import (
     ReportContactMessageActivity,
     ReportListMessageActivity,
@@ -28,18 +28,14 @@ CHUNK = 1_000
 
 def report_list_message_activity(call: Call, request: ReportListMessageActivity) -> Struct:
     """Return opens, reads, clicks and removals of each message that a list was sent within the range (lk-106)."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        return call.refused(request, not_found("List", request.ListID))
+    found = call.require_list(request.ListID)
     rows = [row for chunk in _chunks(_sent(call, request, found)) for row in _activities(call, found, chunk)]
     return answer(request, rows)
 
 
 def report_list_message_delivery(call: Call, request: ReportListMessageDelivery) -> Struct:
     """Return deliveries and bounces of each message that a list was sent within the range (lk-106, lk-108)."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        return call.refused(request, not_found("List", request.ListID))
+    found = call.require_list(request.ListID)
     rows = [
         _delivery(call, found, message, counted)
         for chunk in _chunks(_sent(call, request, found))
@@ -50,12 +46,10 @@ def report_list_message_delivery(call: Call, request: ReportListMessageDelivery)
 
 def report_contact_message_activity(call: Call, request: ReportContactMessageActivity) -> Struct:
     """Return the messages that a contact got through a list, and what it did with each (lk-19, lk-115)."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        return call.refused(request, not_found("List", request.ListID))
+    found = call.require_list(request.ListID)
     contact_id = call.product.contact_messages.find(call.account, found.id, (request.EmailAddress or "").strip())
     if contact_id is None:
-        return call.refused(request, NotFoundError(f"List {found.id} does not have this contact."))
+        raise NotFoundError(f"List {found.id} does not have this contact.")
     rows = [
         WSContactMessageActivity(
             ListID=found.id,

@@ -36,9 +36,7 @@ _WIRE_KINDS: Mapping[str, DataTypeSettings] = {kind: wire for wire, kind in KIND
 
 def get_profile_header_collection(call: Call, request: GetProfileHeaderCollection) -> Struct:
     """Return the list's headers with their attributes, both in order (lk-32, lk-45)."""
-    found = call.find_list(request.ListID)
-    if found is None:
-        return call.refused(request, not_found("List", request.ListID))
+    found = call.require_list(request.ListID)
     headers = [_header(header) for header in call.product.profiles.headers(found.id)]
     return answer(request, headers)
 

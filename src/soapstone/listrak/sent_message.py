@@ -71,7 +71,7 @@ def plain(rows: Rows[Row]) -> Callable[[Call, MessageRequest], Struct]:
     def report(call: Call, request: MessageRequest) -> Struct:
         message = find_message(call, request.MsgID)
         if message is None:
-            return call.refused(request, not_found("Message", request.MsgID))
+            raise not_found("Message", request.MsgID)
         return answer(request, rows(call, message, request.Page, ANY_TIME))
 
     return report

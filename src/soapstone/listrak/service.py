@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any, cast
 
-from soapstone.errors import SoapstoneError
+from soapstone.errors import NotFoundError, SoapstoneError
 from soapstone.listrak.call import Call, admit, described
 from soapstone.listrak.operations import CONTRACT
 from soapstone.listrak.types import WSUser
@@ -70,7 +70,10 @@ class ListrakService:
         )
 
     def handle(self, operation: Operation, context: Call, request: Struct, caller: Caller) -> Any:
-        """Return the operation's result or answer. Raises Fault for an operation that is not available yet."""
+        """Return the operation's result or answer. Raises Fault for an operation that is not available yet.
+
+        What is not there is a business error, where the answer has a place for one (lk-16); other errors are faults.
+        """
         handler = HANDLERS.get(operation.name)
         if handler is None:
             told = {"address": caller.peer or "-", "operation": operation.name, "login": context.login.name}
@@ -81,6 +84,8 @@ class ListrakService:
                 return self._product.database.repeated(lambda: handler(context, request))
             return handler(context, request)
         except SoapstoneError as error:
+            if isinstance(error, NotFoundError) and "WSException" in operation.response.__annotations__:
+                return context.refused(request, error)
             raise Fault(described(error)) from None
 
     def tells(self, value: Any) -> bool:
