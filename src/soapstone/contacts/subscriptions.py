@@ -217,11 +217,9 @@ class Subscriptions:
             _write(change, contact_list, contact_id, member, patch, "overwrite")
             return True
 
-    def unsubscribe(
-        self, account: Account, contact_list: ContactList, address: str, *, by: str = "API"
-    ) -> SubscriptionOutcome:
+    def unsubscribe(self, account: Account, contact_list: ContactList, address: str) -> SubscriptionOutcome:
         """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED if it was already, or ABSENT."""
-        with self._changes.begin(account, by=by) as change:
+        with self._changes.begin(account) as change:
             contact_id, member, state = _look(change, contact_list, address.strip())
             if state == "unsubscribed":
                 return SubscriptionOutcome.UNSUBSCRIBED
