@@ -15,7 +15,7 @@ from soapstone.magnetmail.sent_status import SHORT, event_status
 from soapstone.magnetmail.tracking import event_page, visible_message
 from soapstone.magnetmail.types import EmailStatus, FaxStatus, TrackingDetails, recp_track
 from soapstone.magnetmail.types import tracking_report_type as Report
-from soapstone.tracking.message_unsubscribes import Unsubscriber
+from soapstone.tracking.message_unsubscribes import UnsubscribeQuery, Unsubscriber
 from soapstone.tracking.reports import Activity, BounceRecord, MailEvent, Matching, Period
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -114,29 +114,17 @@ class _Asked:
 
     def _unsubscribed(self) -> tuple[int, list[_Row]]:
         call, request = self._call, self._request
-        rooms, list_id = call.product.message_unsubscribes, request.group_id or None
-        total = call.product.row_counts.get(
-            self._key,
-            self._page,
-            lambda: rooms.count(
-                call.account,
-                request.message_id,
-                list_id=list_id,
-                period=self._period,
-                example=self._example,
-                login=call.login,
-            ),
-        )
-        found = rooms.page(
-            call.account,
-            request.message_id,
-            list_id=list_id,
+        unsubscribes = call.product.message_unsubscribes
+        wanted = UnsubscribeQuery(
+            account=call.account,
+            message_id=request.message_id,
+            list_id=request.group_id or None,
             period=self._period,
             example=self._example,
             login=call.login,
-            offset=(self._page - 1) * self._size,
-            limit=self._size,
         )
+        total = call.product.row_counts.get(self._key, self._page, lambda: unsubscribes.count(wanted))
+        found = unsubscribes.page(wanted, offset=(self._page - 1) * self._size, limit=self._size)
         return total, [_of_person(each) for each in found]
 
     def _told(self, rows: Sequence[_Row]) -> list[recp_track]:

@@ -27,6 +27,7 @@ from soapstone.magnetmail.types import (
 )
 from soapstone.sending.messages.message import Message
 from soapstone.tracking import figures
+from soapstone.tracking.message_unsubscribes import UnsubscribeQuery
 from soapstone.tracking.reports import EventPage, MailEvent, Period
 from soapstone.vocabulary.tracking import MailEventKind
 from soapstone.wire.faults import Fault
@@ -130,7 +131,9 @@ def _totals(call: Call, message_id: int, group_id: int) -> TrackingData | None:
     product, list_id = call.product, group_id or None
     found = figures.of_message(product.database, call.account.id, message.id, list_id=list_id, login=call.login)
     departures = product.reports.departures(call.account.id, kind=message.kind, message_id=message.id, login=call.login)
-    left = product.message_unsubscribes.count(call.account, message.id, list_id=list_id, login=call.login)
+    left = product.message_unsubscribes.count(
+        UnsubscribeQuery(account=call.account, message_id=message.id, list_id=list_id, login=call.login)
+    )
     return TrackingData(
         EmailSent=found.sent,
         EmailDelivered=found.delivered,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 
@@ -12,11 +13,28 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
 from soapstone.contacts.search import Example, Search
 from soapstone.store.database import Database
+from soapstone.store.ranges import within
 from soapstone.store.tables import contact_events, contacts, deliveries, sends
 from soapstone.tracking.reports import ANY_TIME, Period
 
 # States of mails that the server took.
 _ARRIVED = ("handed", "bounced")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnsubscribeQuery:
+    """The unsubscribes to read: of a message within a period, of a list if it is given.
+
+    An unsubscribe belongs to the list that it names, or else to the lists to which the contact's mail was sent. The
+    login gets contacts and lists that it sees; `example` filters the contacts.
+    """
+
+    account: Account
+    message_id: int
+    list_id: int | None = None
+    period: Period = ANY_TIME
+    example: Example | None = None
+    login: Login | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,45 +52,19 @@ class MessageUnsubscribes:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def count(
-        self,
-        account: Account,
-        message_id: int,
-        *,
-        list_id: int | None = None,
-        period: Period = ANY_TIME,
-        example: Example | None = None,
-        login: Login | None = None,
-    ) -> int:
+    def count(self, wanted: UnsubscribeQuery) -> int:
         """Return the number of people of `page` in all."""
-        wanted = self._wanted(account, message_id, list_id, period, example, login)
-        query = select(func.count(contact_events.c.contact_id.distinct())).where(*wanted)
+        query = select(func.count(contact_events.c.contact_id.distinct())).where(*self._conditions(wanted))
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def page(
-        self,
-        account: Account,
-        message_id: int,
-        *,
-        list_id: int | None = None,
-        period: Period = ANY_TIME,
-        example: Example | None = None,
-        login: Login | None = None,
-        offset: int = 0,
-        limit: int = 2000,
-    ) -> list[Unsubscriber]:
-        """Return who unsubscribed within the period because of a message, by date, then by record.
-
-        An unsubscribe belongs to the list that it names, or else to the lists to which the contact's mail was sent. The
-        login gets contacts and lists that it sees; `example` filters the contacts.
-        """
+    def page(self, wanted: UnsubscribeQuery, *, offset: int = 0, limit: int = 2000) -> list[Unsubscriber]:
+        """Return who unsubscribed within the period because of a message, by date, then by record."""
         event = contact_events.c
         first, number = func.min(event.at), func.min(event.id)
-        wanted = self._wanted(account, message_id, list_id, period, example, login)
         query = (
             select(event.contact_id, first.label("at"))
-            .where(*wanted)
+            .where(*self._conditions(wanted))
             .group_by(event.contact_id)
             .order_by(first, number)
             .offset(offset)
@@ -81,42 +73,33 @@ class MessageUnsubscribes:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
             mailed = select(deliveries.c.contact_id, func.max(deliveries.c.id)).where(
-                deliveries.c.account_id == account.id, *_mails(message_id, [row.contact_id for row in rows], list_id)
+                deliveries.c.account_id == wanted.account.id,
+                *_mails(wanted.message_id, [row.contact_id for row in rows], wanted.list_id),
             )
             mails = {row[0]: row[1] for row in connection.execute(mailed.group_by(deliveries.c.contact_id))}
         return [
             Unsubscriber(contact_id=row.contact_id, at=row.at, delivery_id=mails.get(row.contact_id)) for row in rows
         ]
 
-    def _wanted(
-        self,
-        account: Account,
-        message_id: int,
-        list_id: int | None,
-        period: Period,
-        example: Example | None,
-        login: Login | None,
-    ) -> list[ColumnElement[bool]]:
-        event = contact_events.c
-        wanted: list[ColumnElement[bool]] = [
-            event.account_id == account.id,
-            event.message_id == message_id,
+    def _conditions(self, wanted: UnsubscribeQuery) -> list[ColumnElement[bool]]:
+        event, list_id = contact_events.c, wanted.list_id
+        these: list[ColumnElement[bool]] = [
+            event.account_id == wanted.account.id,
+            event.message_id == wanted.message_id,
             event.kind == "unsubscribed",
             event.part_of.is_(None),
-            *of_visible_person(login, event.contact_id),
-            *of_no_hidden_list(login, event.list_id),
+            *of_visible_person(wanted.login, event.contact_id),
+            *of_no_hidden_list(wanted.login, event.list_id),
+            *within(event.at, wanted.period.start, wanted.period.end),
         ]
-        if period.start is not None:
-            wanted.append(event.at >= period.start)
-        if period.end is not None:
-            wanted.append(event.at < period.end)
         if list_id is not None:
-            mailed = exists().where(deliveries.c.contact_id == event.contact_id, *_mails(message_id, None, list_id))
-            wanted.append(or_(event.list_id == list_id, and_(event.list_id.is_(None), mailed)))
-        if example is not None:
-            found: Select[tuple[int]] = Search(self._database).query(account, example).with_only_columns(contacts.c.id)
-            wanted.append(event.contact_id.in_(found))
-        return wanted
+            mails = _mails(wanted.message_id, None, list_id)
+            mailed = exists().where(deliveries.c.contact_id == event.contact_id, *mails)
+            these.append(or_(event.list_id == list_id, and_(event.list_id.is_(None), mailed)))
+        if wanted.example is not None:
+            found: Select[Any] = Search(self._database).query(wanted.account, wanted.example)
+            these.append(event.contact_id.in_(found.with_only_columns(contacts.c.id)))
+        return these
 
 
 def _mails(message_id: int, contact_ids: Collection[int] | None, list_id: int | None) -> list[ColumnElement[bool]]:
