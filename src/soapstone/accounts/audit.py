@@ -140,16 +140,12 @@ class Audit:
     def page(self, account_id: int, after: int, limit: int) -> list[AuditEntry]:
         """Return entries of an account with numbers above `after`, oldest first."""
         query = select(audit_entries).where(audit_entries.c.account_id == account_id, audit_entries.c.id > after)
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(audit_entries.c.id).limit(limit)).mappings()
-            return [AuditEntry(**row) for row in rows]
+        return self._database.records(AuditEntry, query.order_by(audit_entries.c.id).limit(limit))
 
     def last(self, account_id: int, limit: int) -> list[AuditEntry]:
         """Return the last entries of an account, oldest first."""
         query = select(audit_entries).where(audit_entries.c.account_id == account_id)
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(audit_entries.c.id.desc()).limit(limit)).mappings()
-            return [AuditEntry(**row) for row in rows][::-1]
+        return self._database.records(AuditEntry, query.order_by(audit_entries.c.id.desc()).limit(limit))[::-1]
 
     def sweep(self) -> None:
         """Delete expired entries."""

@@ -75,8 +75,7 @@ class Mappings:
             query = query.where(table.identifier == identifier)
         for seen in of_granted_list(login, table.own_id):
             query = query.where(or_(func.lower(table.own_type) != "group", seen))
-        with self._database.read() as connection:
-            return [Mapping(**row) for row in connection.execute(query.limit(limit)).mappings()]
+        return self._database.records(Mapping, query.limit(limit))
 
     def delete(self, account_id: int, mapping_id: int) -> bool:
         """Delete a mapping; False for an unknown number."""

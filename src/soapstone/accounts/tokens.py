@@ -58,8 +58,7 @@ class Tokens:
     def all(self, login_id: int) -> list[Token]:
         """Return the tokens of a login by number."""
         query = select(*_KEPT).where(api_tokens.c.login_id == login_id).order_by(api_tokens.c.id)
-        with self._database.read() as connection:
-            return [Token(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Token, query)
 
     def revoke(self, login_id: int, token_id: int, *, by: Actor = COMMAND_LINE) -> bool:
         """Revoke a token; False when the login has none with this number."""

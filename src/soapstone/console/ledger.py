@@ -63,5 +63,4 @@ class Ledger:
             query = query.where(deliveries.c.state == state)
         if reason is not None:
             query = query.where(deliveries.c.reason == reason)
-        with self._database.read() as connection:
-            return [LedgerRow(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(LedgerRow, query)

@@ -96,5 +96,4 @@ class Complaints:
             .offset(offset)
             .limit(limit)
         )
-        with self._database.read() as connection:
-            return [Complaint(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Complaint, query)

@@ -60,15 +60,12 @@ class EventSignUps:
     def all(self, account_id: int) -> list[Occasion]:
         """Return the account's occasions by number."""
         query = select(occasions).where(occasions.c.account_id == account_id).order_by(occasions.c.id)
-        with self._database.read() as connection:
-            return [Occasion(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Occasion, query)
 
     def get(self, account_id: int, occasion_id: int) -> Occasion | None:
         """Return the account's occasion with this number."""
         here = (occasions.c.account_id == account_id) & (occasions.c.id == occasion_id)
-        with self._database.read() as connection:
-            row = connection.execute(select(occasions).where(here)).mappings().one_or_none()
-        return None if row is None else Occasion(**row)
+        return self._database.record(Occasion, select(occasions).where(here))
 
     def open(self, account_id: int, occasion_id: int, is_open: bool) -> bool:
         """Open or close an occasion; False for an unknown one."""
@@ -92,5 +89,4 @@ class EventSignUps:
         """Return sign-ups for an occasion with numbers above `after`."""
         query = _SIGN_UPS.where(sign_ups.c.occasion_id == occasion.id, sign_ups.c.id > after)
         query = query.order_by(sign_ups.c.id).limit(limit)
-        with self._database.read() as connection:
-            return [SignUp(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(SignUp, query)

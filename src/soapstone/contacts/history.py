@@ -100,8 +100,7 @@ class History:
         )
         if seen := of_no_hidden_list(login, sends.c.list_id):
             query = query.join(sends, sends.c.job_id == deliveries.c.job_id).where(*seen)
-        with self._database.read() as connection:
-            return [Mailing(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Mailing, query)
 
     def _gathered(self, query: Any) -> list[Arrival]:
         found: dict[int, tuple[datetime, list[int]]] = {}

@@ -80,8 +80,7 @@ class Members:
             query = query.where(member.state == state)
         if after is not None:
             query = query.where(member.contact_id > after)
-        with self._database.read() as connection:
-            return [Member(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Member, query)
 
     def get(self, list_id: int, contact_id: int) -> KnownMember | None:
         """Return a member in any state with its fields and profile; None if it is not on the list."""
@@ -133,8 +132,7 @@ class Members:
             .offset(offset)
             .limit(limit)
         )
-        with self._database.read() as connection:
-            return [Removed(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Removed, query)
 
 
 _MEMBER = ("contact_id", "number", "email", "custom_id", "state", "added_at", "added_by")

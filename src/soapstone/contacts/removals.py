@@ -93,5 +93,4 @@ class Removals:
             .offset(offset)
             .limit(limit)
         )
-        with self._database.read() as connection:
-            return [Removal(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Removal, query)

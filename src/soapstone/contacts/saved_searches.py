@@ -71,15 +71,12 @@ class SavedSearches:
     def all(self, account_id: int) -> list[SavedSearch]:
         """Return the account's searches by number."""
         query = select(saved_searches).where(saved_searches.c.account_id == account_id).order_by(saved_searches.c.id)
-        with self._database.read() as connection:
-            return [SavedSearch(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(SavedSearch, query)
 
     def named(self, account_id: int, name: str) -> SavedSearch | None:
         """Return the account's search with this name."""
         here = (saved_searches.c.account_id == account_id) & (saved_searches.c.name == name.strip())
-        with self._database.read() as connection:
-            row = connection.execute(select(saved_searches).where(here)).mappings().one_or_none()
-        return None if row is None else SavedSearch(**row)
+        return self._database.record(SavedSearch, select(saved_searches).where(here))
 
     def delete(self, account_id: int, name: str) -> bool:
         """Delete a search; False for an unknown name."""

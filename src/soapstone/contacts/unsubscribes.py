@@ -131,8 +131,7 @@ class Unsubscribes:
         if after is not None:
             moment, number = after
             query = query.where(event.at >= moment).where((event.at > moment) | (event.id > number))
-        with self._database.read() as connection:
-            return [Recorded(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Recorded, query)
 
     def count(self, account_id: int, kind: str, filters: Filters = ALL, *, login: Login | None = None) -> int:
         """Return the number of records of `page` in all."""

@@ -169,8 +169,7 @@ class Jobs:
         query = select(job_events.c.state, job_events.c.step, job_events.c.attempt, job_events.c.at).where(
             job_events.c.job_id == job_id
         )
-        with self._database.read() as connection:
-            return [JobEvent(**row) for row in connection.execute(query.order_by(job_events.c.id)).mappings()]
+        return self._database.records(JobEvent, query.order_by(job_events.c.id))
 
     def cancel(self, account_ids: Collection[int] | None, job_id: int) -> bool:
         """Ask a job to end: a queued one ends at once, a running one after its chunk; False if it is over already.

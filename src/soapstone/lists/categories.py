@@ -52,8 +52,7 @@ class Categories:
         """Return the account's categories by number."""
         table = self._table
         query = select(table).where(table.c.account_id == account_id).order_by(table.c.id)
-        with self._database.read() as connection:
-            return [Category(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(Category, query)
 
     def get(self, account_id: int, category_id: int) -> Category | None:
         """Return the account's category with this number."""

@@ -46,15 +46,12 @@ class ExternalEvents:
         """Return the account's event with this number."""
         table = external_events.c
         query = select(external_events).where(table.account_id == account_id, table.id == event_id)
-        with self._database.read() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else ExternalEvent(**row)
+        return self._database.record(ExternalEvent, query)
 
     def all(self, list_id: int) -> list[ExternalEvent]:
         """Return the events of a list by number."""
         query = select(external_events).where(external_events.c.list_id == list_id).order_by(external_events.c.id)
-        with self._database.read() as connection:
-            return [ExternalEvent(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(ExternalEvent, query)
 
     def change(
         self, account_id: int, event_id: int, *, name: str | None = None, active: bool | None = None

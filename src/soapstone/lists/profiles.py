@@ -163,9 +163,7 @@ class Profiles:
         table = profile_attributes
         query = select(*_ATTRIBUTE).join(lists, lists.c.id == table.c.list_id)
         query = query.where(table.c.account_id == account_id, table.c.id == attribute_id, lists.c.deleted_at.is_(None))
-        with self._database.read() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else ProfileAttribute(**row)
+        return self._database.record(ProfileAttribute, query)
 
     def _headers(self, condition: ColumnElement[bool]) -> list[ProfileHeader]:
         table = profile_headers

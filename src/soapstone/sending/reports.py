@@ -242,9 +242,7 @@ class SendReports:
             query = query.where(deliveries.c.state.in_(states))
         if reasons:
             query = query.where(deliveries.c.state == "skipped", deliveries.c.reason.in_(reasons))
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(deliveries.c.id).limit(limit)).mappings()
-            return [DeliveryRecord(**row) for row in rows]
+        return self._database.records(DeliveryRecord, query.order_by(deliveries.c.id).limit(limit))
 
     def _records(
         self, account_id: int, condition: ColumnElement[bool], limit: int | None = None, *, newest: bool = False

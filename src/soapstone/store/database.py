@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, Transaction, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Executable, Select, Transaction, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -137,6 +137,15 @@ class Database:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
             with connection.begin():
                 yield connection
+
+    def records(self, record: Callable[..., T], query: Select[Any]) -> list[T]:
+        """Return the rows of one statement as records, which take the columns by name."""
+        with self.read() as connection:
+            return [record(**row) for row in connection.execute(query).mappings()]
+
+    def record(self, record: Callable[..., T], query: Select[Any]) -> T | None:
+        """Return the only row of a statement as a record; None for no row."""
+        return next(iter(self.records(record, query)), None)
 
     def change_token(self) -> ChangeToken:
         """Open a change token, for one thread."""

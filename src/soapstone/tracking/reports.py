@@ -252,14 +252,12 @@ class EventReports:
         """Return the links of a message by position."""
         link = tracked_links.c
         query = _LINKS.where(link.account_id == account_id, link.message_id == message_id).order_by(link.position)
-        with self._database.read() as connection:
-            return [TrackedLink(**row) for row in connection.execute(query).mappings()]
+        return self._database.records(TrackedLink, query)
 
     def links_by_id(self, account_id: int, link_ids: Collection[int]) -> dict[int, TrackedLink]:
         """Return these links of the account by number; unknown ones are left out."""
         query = _LINKS.where(tracked_links.c.account_id == account_id, tracked_links.c.id.in_(link_ids))
-        with self._database.read() as connection:
-            return {row["id"]: TrackedLink(**row) for row in connection.execute(query).mappings()}
+        return {each.id: each for each in self._database.records(TrackedLink, query)}
 
     def link_numbers(self, account_id: int, message_ids: Collection[int]) -> dict[tuple[int, str], int]:
         """Return one number for each message and URL: the lowest of the links to it (mm-115)."""
@@ -304,8 +302,7 @@ class EventReports:
         """Return what the recipients of these mails did so far, by delivery; those who did nothing are left out."""
         columns = [delivery_activities.c[name] for name in Activity.__dataclass_fields__]
         query = select(*columns).where(delivery_activities.c.delivery_id.in_(delivery_ids))
-        with self._database.read() as connection:
-            return {row["delivery_id"]: Activity(**row) for row in connection.execute(query).mappings()}
+        return {each.delivery_id: each for each in self._database.records(Activity, query)}
 
     def _mails_to(self, matching: Matching, message_id: int) -> Select[Any]:
         found = Search(self._database).query(matching.account, matching.example).with_only_columns(contacts.c.id)
