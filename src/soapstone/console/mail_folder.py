@@ -46,7 +46,7 @@ class StoredMail:
 class OpenedMail:
     """One mail with its content. `headers` are all of them in order; a part that is not there is None."""
 
-    letter: StoredMail
+    summary: StoredMail
     headers: list[tuple[str, str]]
     plain: str | None
     html: str | None
@@ -65,16 +65,16 @@ class MailFolder:
     def page(self, sends: Iterable[int], offset: int, limit: int) -> list[StoredMail]:
         """Return mails of these jobs, newest first. `sends` are those whose mails the reader may see, newest first."""
         by_job = self._by_job()
-        letters: list[StoredMail] = []
+        mails: list[StoredMail] = []
         for job_id in sends if by_job else ():
             names = by_job.get(job_id, [])
             for _, name in islice(names, offset, None):
-                if len(letters) == limit:
-                    return letters
+                if len(mails) == limit:
+                    return mails
                 with suppress(FileNotFoundError):
-                    letters.append(self.letter(name))
+                    mails.append(self.summary(name))
             offset = max(0, offset - len(names))
-        return letters
+        return mails
 
     def has(self, sees: Callable[[int], bool], name: str) -> bool:
         """Return whether there is a mail of that name. `sees` says whether a job is for the reader."""
@@ -83,21 +83,21 @@ class MailFolder:
 
     def open(self, name: str) -> OpenedMail:
         """Return a mail with its content, by its name. Raises FileNotFoundError."""
-        letter = self.letter(name)
-        if letter.size > MOST_BYTES:
+        summary = self.summary(name)
+        if summary.size > MOST_BYTES:
             start, _ = self._mails.read(name, HEADER_BYTES)
             return OpenedMail(
-                letter=letter, headers=_headers(_parse_headers(start)), plain=None, html=None, too_large=True
+                summary=summary, headers=_headers(_parse_headers(start)), plain=None, html=None, too_large=True
             )
         message = BytesParser(policy=policy.default).parsebytes(self.source(name))
         plain, html = _text(message, "plain"), _text(message, "html")
-        return OpenedMail(letter=letter, headers=_headers(message), plain=plain, html=html, too_large=False)
+        return OpenedMail(summary=summary, headers=_headers(message), plain=plain, html=html, too_large=False)
 
     def source(self, name: str) -> bytes:
         """Return a mail as it is, by its name. Raises FileNotFoundError."""
         return self._mails.read(name)[0]
 
-    def letter(self, name: str) -> StoredMail:
+    def summary(self, name: str) -> StoredMail:
         """Return a mail as its header tells, by its name. Raises FileNotFoundError."""
         match = NAME.fullmatch(name)
         assert match is not None  # noqa: S101 - all mails have such names

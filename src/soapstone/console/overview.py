@@ -44,7 +44,7 @@ class Overview:
             "lists": lists,
             "list_names": {contact_list.id: contact_list.name for contact_list in lists},
             "jobs": [self._views.of(job) for job in visible.page(0, JOBS_SHOWN)],
-            "letters": self._folder.page(visible.sends(), 0, MAILS_SHOWN),
+            "mails": self._folder.page(visible.sends(), 0, MAILS_SHOWN),
             "mail_server": bool(self._product.settings.smtp_url),
             "calls": self._calls.of(identity.account.id),
         }

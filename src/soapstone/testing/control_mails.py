@@ -45,16 +45,16 @@ class MailsOut(BaseModel):
 
 
 def _shown(mail: WrittenMail) -> MailOut:
-    letter = mail.opened.letter
+    summary = mail.opened.summary
     # By the name that it has in JSON.
-    sender = {"from": letter.sender}
+    sender = {"from": summary.sender}
     return MailOut(
         number=mail.number,
         at=mail.at,
         account=mail.account,
-        to=letter.to,
+        to=summary.to,
         recipient=mail.recipient,
-        subject=letter.subject,
+        subject=summary.subject,
         text=mail.opened.plain or "",
         html=mail.opened.html or "",
         links=[LinkOut(url=url, text=text, target=target) for url, text, target in mail.links],

@@ -96,8 +96,8 @@ class WrittenMails:
                 with suppress(FileNotFoundError):
                     if not _may_fit(entry.path, to, subject, recipient):
                         continue
-                    letter = folder.letter(entry.path.name)
-                    if subject in letter.subject.casefold() and (not to or to in _addresses(letter, recipient)):
+                    summary = folder.summary(entry.path.name)
+                    if subject in summary.subject.casefold() and (not to or to in _addresses(summary, recipient)):
                         if entry.job_id not in accounts:
                             accounts[entry.job_id] = _account(product, entry.job_id)
                         yield _written(product, entry, accounts[entry.job_id], recipient, folder.open(entry.path.name))
@@ -106,7 +106,7 @@ class WrittenMails:
 def _written(product: Product, entry: _Entry, account: str, recipient: str, opened: OpenedMail) -> WrittenMail:
     return WrittenMail(
         number=entry.number,
-        at=opened.letter.date or datetime.fromtimestamp(entry.written / 1e9, UTC),
+        at=opened.summary.date or datetime.fromtimestamp(entry.written / 1e9, UTC),
         account=account,
         recipient=recipient,
         opened=opened,
@@ -143,5 +143,5 @@ def _may_fit(path: Path, to: str, subject: str, recipient: str) -> bool:
     return (to in text or to == recipient.casefold()) and (subject in written or "=?" in written)
 
 
-def _addresses(letter: StoredMail, recipient: str) -> set[str]:
-    return {recipient.casefold(), *(address.casefold() for _, address in getaddresses([letter.to]))}
+def _addresses(summary: StoredMail, recipient: str) -> set[str]:
+    return {recipient.casefold(), *(address.casefold() for _, address in getaddresses([summary.to]))}
