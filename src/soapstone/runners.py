@@ -47,7 +47,7 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
         product.mails,
         settings.drafts,
         server=smtp_server(settings),
-        stationery=stationery(product),
+        options=mail_options(product),
         simulator=Simulator(product.database, _retries(settings)) if simulates else None,
     )
     return {
@@ -128,7 +128,7 @@ def dkim_signer(settings: Settings) -> DkimSigner | None:
     return DkimSigner(keys[0][0], [DkimKey.of(selector, path) for _, selector, path in keys])
 
 
-def stationery(product: Product) -> MailOptions:
+def mail_options(product: Product) -> MailOptions:
     """Return links, stems, signer, bounce addresses and relay header of all mails, as far as configured.
 
     Raises InvalidError.

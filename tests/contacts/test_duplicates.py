@@ -26,7 +26,7 @@ from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 OLDEST, SECOND, THIRD = "Ann@bücher.example", "ann@xn--bcher-kva.example", "ANN@BU\u0308CHER.example"
 
 
-class NoLetters:
+class NoMails:
     """Nobody is asked or welcomed here."""
 
     def confirmation(self, *_: object) -> None:
@@ -43,7 +43,7 @@ class Place:
         self.database, self.account = database, account
         self.changes = Changes(database)
         self.list: ContactList = Lists(database).create(account.id, "News")
-        self.subscriptions = Subscriptions(database, NoLetters())
+        self.subscriptions = Subscriptions(database, NoMails())
         with self.changes.begin(account) as change:
             # As an upgrade leaves them: only the oldest has the mailbox.
             self.other = change.add(email="bob@example.com")

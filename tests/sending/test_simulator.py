@@ -42,7 +42,7 @@ def office(office: Office) -> Office:
         office.database,
         office.mail,
         office.drafts,
-        stationery=MailOptions(links=Links("https://lists.example", keys), stems=Stems(keys)),
+        options=MailOptions(links=Links("https://lists.example", keys), stems=Stems(keys)),
         simulator=Simulator(office.database, RETRIES),
     )
     return office

@@ -25,7 +25,7 @@ from tests.tracking.test_incoming_mails import Post
 
 from soapstone.product import Product
 from soapstone.relay_calls import relay_calls
-from soapstone.runners import stationery
+from soapstone.runners import mail_options
 from soapstone.sending.mail.builder import MailBuilder
 from soapstone.settings import Settings
 from soapstone.store.tables import bounces
@@ -256,7 +256,7 @@ def test_the_header_that_returns_the_stem(service: Service) -> None:
     post, row = service.post, service.row
     job = post.office.jobs.get(None, row.job_id)
     assert job is not None
-    builder = MailBuilder(post.office.database, job, row.message_id, stationery(service.product))
+    builder = MailBuilder(post.office.database, job, row.message_id, mail_options(service.product))
     found = builder.one(row.id)
     assert found is not None
     content = parse(builder.content_for(found))

@@ -159,10 +159,10 @@ def _suppression(list_id: int) -> ColumnElement[str]:
 
     # Members that opted out of a category before the list came into it still have their old state.
     category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
-    averse = exists().where(
+    opted_out = exists().where(
         opt_outs.c.contact_id == contacts.c.id, opt_outs.c.kind == "list_category", opt_outs.c.target_id == category
     )
-    here = or_(blocked("banned", list_id), blocked("suppressed", list_id), averse)
+    here = or_(blocked("banned", list_id), blocked("suppressed", list_id), opted_out)
     return case(
         (contacts.c.email_key == "", ""),
         (blocked("banned", WHOLE_ACCOUNT), "banned"),

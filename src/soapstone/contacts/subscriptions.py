@@ -77,7 +77,7 @@ class Person:
     form_values: Mapping[str, str]
 
 
-class Letters(Protocol):
+class OptInMails(Protocol):
     """Queues mails to single contacts in the transaction that makes them necessary."""
 
     def confirmation(
@@ -101,10 +101,10 @@ class Subscriptions:
     All methods raise UnknownAttributeError, and then change nothing.
     """
 
-    def __init__(self, database: Database, letters: Letters) -> None:
+    def __init__(self, database: Database, mails: OptInMails) -> None:
         self._database = database
         self._changes = Changes(database)
-        self._letters = letters
+        self._mails = mails
 
     def find(self, account: Account, contact_list: ContactList, address: str) -> Person | None:
         """Return the subscribed contact with this address, no unsubscribed or unconfirmed one (lk-62)."""
@@ -171,7 +171,7 @@ class Subscriptions:
                 update,
             )
             if wait:
-                self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
+                self._mails.confirmation(change.connection, account, contact_list, contact_id, address, events)
                 return SubscriptionOutcome.REQUESTED
             _raise(change, contact_list, contact_id, events)
             return SubscriptionOutcome.SUBSCRIBED
@@ -268,11 +268,11 @@ class Subscriptions:
             entered = MembershipState.UNCONFIRMED if ask else MembershipState.SUBSCRIBED
             self._enter(change, contact_list, contact_id, member, entered, patch, "update", blocks)
             if ask:
-                self._letters.confirmation(change.connection, account, contact_list, contact_id, address, events)
+                self._mails.confirmation(change.connection, account, contact_list, contact_id, address, events)
                 return SubscriptionOutcome.REQUESTED
             _raise(change, contact_list, contact_id, events)
             if welcome:
-                self._letters.welcome(change.connection, account, contact_list, address)
+                self._mails.welcome(change.connection, account, contact_list, address)
             return SubscriptionOutcome.SUBSCRIBED
 
     def confirm(

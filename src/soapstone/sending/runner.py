@@ -39,11 +39,11 @@ class SendRunner:
         drafts: Path,
         *,
         server: SmtpServer | None = None,
-        stationery: MailOptions | None = None,
+        options: MailOptions | None = None,
         simulator: Simulator | None = None,
     ) -> None:
         self._database = database
-        self._stationery = stationery
+        self._options = options
         self._folder = FolderTransport(mail, drafts, simulator)
         self._transport: Transport = self._folder if server is None else SmtpTransport(server, self._folder)
 
@@ -72,7 +72,7 @@ class SendRunner:
             if "last" in run.job.checkpoint:
                 # Recipients are chosen. Before anything that may end the send: a journal does not outlive it.
                 transport.adopt(run)
-            builder = MailBuilder(run.database, run.job, request["message_id"], self._stationery)
+            builder = MailBuilder(run.database, run.job, request["message_id"], self._options)
             builder.check_unsubscribe_link()
             Selection(run, builder, form, then=transport.phase).run()
             final_check = FinalCheck(

@@ -319,8 +319,8 @@ def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: 
         server = SmtpServer(SmtpAddress.of(f"smtp://127.0.0.1:{sink.port}"))
     else:
         mails = office.mail
-    stationery = MailOptions(links=Links("https://lists.example", LinkKeys.single("key")), signer=BOTH)
-    office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, stationery=stationery)
+    options = MailOptions(links=Links("https://lists.example", LinkKeys.single("key")), signer=BOTH)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, options=options)
     office.contact("ann@example.org", first_name="Zoë")
     office.contact("bob@example.org", first_name="Bob")
     office.to_list(subject="To {{ First_Name }}", plain=".\r\n..\t \r\n\r\n", html="<p>{{ First_Name }}  \n</p>\n\n")
@@ -341,7 +341,7 @@ def test_mails_of_a_send_arrive_signed(office: Office, tmp_path: Path, by_smtp: 
 def test_mails_of_other_senders_go_unsigned_and_the_log_says_so_once(
     office: Office, caplog: pytest.LogCaptureFixture
 ) -> None:
-    office.sender = SendRunner(office.database, office.mail, office.drafts, stationery=MailOptions(signer=BOTH))
+    office.sender = SendRunner(office.database, office.mail, office.drafts, options=MailOptions(signer=BOTH))
     office.contact("ann@example.org")
     office.contact("bob@example.org")
     ticket = office.to_list(from_address="ann@example.net")

@@ -40,7 +40,7 @@ HTML = '<p>Zoë <a href="https://a.example/1">x</a> <a href="https://a.example/?
 @pytest.fixture
 def office(office: Office) -> Office:
     options = MailOptions(links=LINKS, stems=STEMS)
-    office.sender = SendRunner(office.database, office.mail, office.drafts, stationery=options)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, options=options)
     return office
 
 
@@ -120,7 +120,7 @@ def test_the_list_decides_before_the_account(office: Office, of_account: str, of
 
 
 def test_without_an_address_of_this_server_nothing_is_tracked(office: Office) -> None:
-    office.sender = SendRunner(office.database, office.mail, office.drafts, stationery=MailOptions(stems=STEMS))
+    office.sender = SendRunner(office.database, office.mail, office.drafts, options=MailOptions(stems=STEMS))
     _, mails = sent(office)
     assert part(mails["ann@example.org"], "html") == HTML.replace("{{ email }}", "ann@example.org") + "\n"
 
@@ -169,7 +169,7 @@ def test_tracked_mails_are_signed_and_encoded_alike(office: Office, charset: str
     dkim_key = DkimKey("june", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     signer = DkimSigner("example.com", [dkim_key])
     options = MailOptions(links=LINKS, stems=STEMS, signer=signer)
-    office.sender = SendRunner(office.database, office.mail, office.drafts, stationery=options)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, options=options)
     for number in range(5):
         office.contact(f"p{number}@example.org")
     html = "\n".join(f'{filler * number}<a href="https://a.example/{number}">x</a>' for number in range(40))

@@ -136,7 +136,7 @@ class Trial:
         )
         folder = self._folder
         sender = SendRunner(
-            self.database, folder / "mail", folder / "drafts", server=server, stationery=MailOptions(links=LINKS)
+            self.database, folder / "mail", folder / "drafts", server=server, options=MailOptions(links=LINKS)
         )
         self._runners = sender.runners
 

@@ -51,8 +51,8 @@ class PostOffice:
             retries=Retries(first=timedelta(milliseconds=50)),
             local_hostname="client.example",
         )
-        stationery = MailOptions(links=LINKS)
-        office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, stationery=stationery)
+        links = MailOptions(links=LINKS)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=server, options=links)
 
     def arrived(self) -> dict[str, EmailMessage]:
         """Recipient → mail; fails when somebody has two."""

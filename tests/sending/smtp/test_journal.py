@@ -260,10 +260,10 @@ def begin(
     people: int,
     connections: int,
     parts: dict[str, str] | None = None,
-    stationery: MailOptions | None = None,
+    options: MailOptions | None = None,
 ) -> Any:
     smtp = SmtpServer(server.address, connections=connections, local_hostname="c.example")
-    office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp, stationery=stationery)
+    office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp, options=options)
     for number in range(people):
         office.contact(f"p{number}@example.com")
     return office.to_list(**(parts or {}))
@@ -422,7 +422,7 @@ def test_a_send_that_cannot_begin_again_does_not_forget_what_was_sent(
         assert "SOAPSTONE_PUBLIC_URL" in office.job(ticket).error
         # As the hourly maintenance does.
         office.sender.sweep()
-        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp, stationery=links)
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp, options=links)
         assert office.jobs.retry(None, ticket.job.id)
         office.work()
     times = Counter([*copy.accepted, *server.accepted])

@@ -70,7 +70,7 @@ class MailBuilder:
         database: Database,
         job: Job,
         message_id: int,
-        stationery: MailOptions | None = None,
+        options: MailOptions | None = None,
         *,
         record_links: bool = True,
     ) -> None:
@@ -83,11 +83,11 @@ class MailBuilder:
         # Parts that the send replaces in a stored message.
         self._message: Message = replace(message, **job.request.get("instead", {}))
         self._list = contact_list
-        self._stationery = stationery or MailOptions()
-        self._links = self._stationery.links
+        self._options = options or MailOptions()
+        self._links = self._options.links
         self._signer = self._signing()
         settings: Mapping[str, Any] = contact_list.settings if contact_list else {}
-        self._bounces = self._stationery.bounces
+        self._bounces = self._options.bounces
         self._handling = self._bounce_handling(settings)
         self._one_click = self._links is not None and settings.get("list_remove_header", True) is not False
         further: Mapping[str, Any] = job.request.get("links", {})
@@ -188,7 +188,7 @@ class MailBuilder:
 
     def _signing(self) -> DkimSigner | None:
         """Return the signer, if it signs for this sender."""
-        signer, sender = self._stationery.signer, self._message.from_address
+        signer, sender = self._options.signer, self._message.from_address
         if signer is None or signer.signs_for(sender):
             return signer
         # Once for a send, however often it is requeued.
@@ -198,7 +198,7 @@ class MailBuilder:
         return None
 
     def _tracked(self, message: Message, record: bool) -> MailTracking | None:
-        links, stems = self._links, self._stationery.stems
+        links, stems = self._links, self._options.stems
         if links is None or stems is None:
             return None
         return MailTracking.of_send(self._database, self._job, message, self._list, links.base, stems, record=record)
@@ -286,7 +286,7 @@ class MailBuilder:
         if self._links is not None and self._one_click:
             made = "unsubscribe_link" in self._linked
             unsubscribe = values["unsubscribe_link"] if made else self._links.make("unsubscribe", row.id)
-        relay_header = self._stationery.relay_header
+        relay_header = self._options.relay_header
         content = self._head.around(
             self._plain.write(merged.plain, gap),
             self._html.write(merged.html, gap) if self._html is not None and merged.html is not None else None,
