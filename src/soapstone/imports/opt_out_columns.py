@@ -40,8 +40,8 @@ class OptOutColumn:
 
     product: str
     headings: tuple[str, ...]
-    form: Form
     source: str
+    form: Form = "words"
     yes: Meaning = "left"
     words: Mapping[str, Meaning] = field(default_factory=dict)
     ambiguous: bool = False
@@ -71,7 +71,6 @@ COLUMNS = (
     OptOutColumn(
         product="Soapstone",
         headings=("subscription",),
-        form="words",
         ambiguous=True,
         words=_words(subscribed=["subscribed"], waiting=["waiting"], left=["unsubscribed"]),
         source="src/soapstone/api/exports.py, docs/rest.md",
@@ -79,14 +78,12 @@ COLUMNS = (
     OptOutColumn(
         product="Soapstone",
         headings=("suppression",),
-        form="words",
         words=_words(left=["suppressed on the list"], suppressed=["suppressed", "banned"]),
         source="src/soapstone/api/exports.py, docs/rest.md",
     ),
     OptOutColumn(
         product="listmonk",
         headings=("status",),
-        form="words",
         ambiguous=True,
         # "blacklisted" counts as the same.
         words=_words(subscribed=["enabled"], left=["disabled"], suppressed=["blocklisted", "blacklisted"]),
@@ -127,7 +124,6 @@ COLUMNS = (
     OptOutColumn(
         product="Salesforce Marketing Cloud",
         headings=("Status",),
-        form="words",
         ambiguous=True,
         words=_words(subscribed=["Active"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced", "Held"]),
         source="developer.salesforce.com/docs/marketing/marketing-cloud/guide/subscriberstatus.html",
@@ -141,7 +137,6 @@ COLUMNS = (
     OptOutColumn(
         product="Mautic",
         headings=("doNotEmail", "dnc", "Do not contact"),
-        form="words",
         # Numbers are the reasons of DoNotContact; 1 and 0 also stand for yes and no.
         words=_words(
             subscribed=["0", "no", "false"],
@@ -153,7 +148,6 @@ COLUMNS = (
     OptOutColumn(
         product="Mautic",
         headings=("dnc_preferences", "DNC Preferences"),
-        form="words",
         words=_words(
             # Of another channel than e-mail.
             subscribed=[
@@ -169,7 +163,6 @@ COLUMNS = (
     OptOutColumn(
         product="Constant Contact",
         headings=("Email status",),
-        form="words",
         ambiguous=True,
         # Blank: the contact was never set for mailings.
         words=_words(
@@ -183,7 +176,6 @@ COLUMNS = (
         product="Constant Contact",
         # A file with several addresses of a person has a status for each, blank if the address is missing.
         headings=("Email status - home", "Email status - other", "Email status - work"),
-        form="words",
         ambiguous=True,
         words=_words(
             subscribed=["Active"],
@@ -200,7 +192,6 @@ COLUMNS = (
             "Email permission status - other",
             "Email permission status - work",
         ),
-        form="words",
         ambiguous=True,
         words=_words(
             subscribed=["Express", "Explicit", "Implied", "Implicit"],
@@ -225,7 +216,6 @@ COLUMNS = (
     OptOutColumn(
         product="MailerLite",
         headings=("Status",),
-        form="words",
         ambiguous=True,
         words=_words(
             subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed"], suppressed=["Bounced", "Junk"]
@@ -235,7 +225,6 @@ COLUMNS = (
     OptOutColumn(
         product="ActiveCampaign",
         headings=("Status",),
-        form="words",
         ambiguous=True,
         words=_words(subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed"], suppressed=["Bounced"]),
         source="help.activecampaign.com/hc/en-us/articles/221073788",
@@ -243,7 +232,6 @@ COLUMNS = (
     OptOutColumn(
         product="Kit (ConvertKit)",
         headings=("state", "status"),
-        form="words",
         ambiguous=True,
         # "inactive" is a subscriber who has not confirmed.
         words=_words(
@@ -257,7 +245,6 @@ COLUMNS = (
     OptOutColumn(
         product="Campaign Monitor",
         headings=("State",),
-        form="words",
         ambiguous=True,
         words=_words(
             subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced"]
@@ -267,7 +254,6 @@ COLUMNS = (
     OptOutColumn(
         product="Klaviyo",
         headings=("Email Marketing Consent",),
-        form="words",
         words=_words(
             subscribed=["SUBSCRIBED", "Subscribe"], left=["UNSUBSCRIBED", "NEVER_SUBSCRIBED"], suppressed=["SUPPRESSED"]
         ),
@@ -354,7 +340,6 @@ COLUMNS = (
     OptOutColumn(
         product="any",
         headings=("subscription_status", "subscriber_status", "email_subscription_status"),
-        form="words",
         words=_words(
             subscribed=["subscribed", "active", "confirmed", "enabled"],
             waiting=["unconfirmed", "pending", "waiting"],
