@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Hashable, MutableMapping, Sequence
+from collections.abc import Hashable, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import Any, Protocol
+from typing import Protocol
 
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone.http.client_address import Origins
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEALTH = "/healthz"
 """The path that is answered even beyond the limits."""
@@ -73,7 +69,7 @@ class ConnectionLimits:
         """Note that a connection beyond the limits has ended."""
         self._surplus.pop(connection, None)
 
-    def busy(self, app: App) -> App:
+    def busy(self, app: ASGIApp) -> ASGIApp:
         """Return the app of a connection beyond the limits: 503 for all requests but health checks."""
 
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +80,7 @@ class ConnectionLimits:
 
         return answer
 
-    def per_client(self, app: App) -> App:
+    def per_client(self, app: ASGIApp) -> ASGIApp:
         """Return the app with a limit on requests per client behind trusted proxies."""
         if not self._trusted:
             return app

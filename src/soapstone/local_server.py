@@ -11,13 +11,15 @@ from contextlib import closing, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 
+from starlette.types import ASGIApp
+
 from soapstone.demo import demo_settings, prepare_demo
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.lock import WorkerLock
 from soapstone.jobs.worker import Worker
 from soapstone.listening import listen
 from soapstone.product import Product
-from soapstone.server import App, Application, WebServer
+from soapstone.server import Application, WebServer
 from soapstone.settings import Settings
 from soapstone.store import private, schema
 from soapstone.store.database import Database
@@ -73,7 +75,7 @@ def local_server(settings: Settings, *, port: int = 0, demo: bool = False, slots
 
 @contextmanager
 def serving(
-    app: App, listener: socket.socket, settings: Settings, *, grace: int = 10, date_header: bool = True
+    app: ASGIApp, listener: socket.socket, settings: Settings, *, grace: int = 10, date_header: bool = True
 ) -> Iterator[None]:
     """Serve the app in a thread until the block ends, which starts once the server is ready.
 

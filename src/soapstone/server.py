@@ -9,7 +9,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Collection, MutableMapping, Sequence
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from functools import partial
 from itertools import count
 from threading import Lock
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone import log_context
 from soapstone.accounts.logon import log_refusal
@@ -50,10 +51,6 @@ if TYPE_CHECKING:
     from soapstone.web_processes import WebProcess
     from soapstone.xmlhttp.app import XmlOverHttp
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +67,12 @@ POLLS = ("getUploadJobStatus", "getUploadJobStatusUTC", "GetProcessStatus", "Get
 class LateApp:
     """An app that is created on its first call, in a thread, unless loaded before."""
 
-    def __init__(self, make: Callable[[], App]) -> None:
+    def __init__(self, make: Callable[[], ASGIApp]) -> None:
         self._make = make
-        self._app: App | None = None
+        self._app: ASGIApp | None = None
         self._making = Lock()
 
-    def load(self) -> App:
+    def load(self) -> ASGIApp:
         """Return the app, created on first use."""
         with self._making:
             if self._app is None:
@@ -158,7 +155,7 @@ class Application:
         elif scope["type"] == "lifespan":
             await _live(receive, send)
 
-    def _endpoint(self, interface: str, contract: Contract, service: Service, prefill: Prefill) -> App:
+    def _endpoint(self, interface: str, contract: Contract, service: Service, prefill: Prefill) -> ASGIApp:
         endpoint = Endpoint(
             contract,
             service,
@@ -175,7 +172,7 @@ class Application:
         self._endpoints.append(endpoint)
         return self._shared(Decompressed(endpoint))
 
-    def _make_listrak(self) -> App:
+    def _make_listrak(self) -> ASGIApp:
         from soapstone.listrak.operations import CONTRACT
         from soapstone.listrak.prefill import prefill
         from soapstone.listrak.service import ListrakService
@@ -185,24 +182,24 @@ class Application:
             service.load()
         return self._endpoint("listrak", CONTRACT, service, prefill(*self._known))
 
-    def _make_xml(self) -> App:
+    def _make_xml(self) -> ASGIApp:
         from soapstone.xmlhttp.app import XmlOverHttp
 
         max_body = self._product.settings.max_upload_bytes
         self._xml_calls = XmlOverHttp(self._product, self._large_calls, max_body=max_body)
         return self._shared(Decompressed(self._xml_calls))
 
-    def _make_rest(self) -> App:
+    def _make_rest(self) -> ASGIApp:
         from soapstone.api.app import rest
 
         return self._shared(rest(self._product))
 
-    def _make_subscriber(self) -> App:
+    def _make_subscriber(self) -> ASGIApp:
         from soapstone.subscriber.app import subscriber
 
         return subscriber(self._product)
 
-    def _make_tracking(self) -> App:
+    def _make_tracking(self) -> ASGIApp:
         from soapstone.subscriber.tracking import MOST_HELD, READ_SECONDS, TrackingApp
 
         self._tracked = TrackingApp(
@@ -217,12 +214,12 @@ class Application:
         )
         return self._tracked
 
-    def _make_relay(self) -> App:
+    def _make_relay(self) -> ASGIApp:
         from soapstone.relay_calls import relay_calls
 
         return relay_calls(self._product)
 
-    def _make_console(self, *, demo: bool) -> App:
+    def _make_console(self, *, demo: bool) -> ASGIApp:
         from soapstone.console.app import console
 
         return console(self._product, self._calls, demo=demo)
@@ -268,7 +265,7 @@ class Application:
         self._watch.close()
         self._spool.close()
 
-    def _room(self, path: str) -> tuple[str, App]:
+    def _room(self, path: str) -> tuple[str, ASGIApp]:
         """Return the interface's name, for logs and metrics, and its app."""
         lower = path.lower()
         for prefix, interface, app in (
@@ -352,7 +349,7 @@ class Application:
             response = Response(page, 200, {"Cache-Control": "no-store"}, media_type)
         await response(scope, receive, send)
 
-    def _shared(self, app: App) -> App:
+    def _shared(self, app: ASGIApp) -> ASGIApp:
         """Return the app with CORS headers for the allowed origins (lk-7)."""
         allowed = self._product.settings.allowed_origins
         if not allowed:
@@ -381,7 +378,7 @@ class WebServer(uvicorn.Server):
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         settings: Settings,
         *,
         ready: Callable[[], None],
@@ -451,7 +448,7 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 def serve(
-    app: App,
+    app: ASGIApp,
     listeners: Sequence[socket.socket],
     settings: Settings,
     *,

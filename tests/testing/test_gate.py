@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
-from soapstone.server import Receive, Scope, Send
 from soapstone.testing import gate
 from soapstone.testing.gate import Gate
 

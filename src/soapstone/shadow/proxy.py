@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator
 from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone.clock import now
 from soapstone.connection import TRANSPORT
@@ -14,11 +16,6 @@ from soapstone.shadow.descriptions import LARGEST, is_description, renamed
 from soapstone.shadow.exchange import KEPT_HEADERS, MOST_KEPT, Exchange
 from soapstone.shadow.feed import Feed
 from soapstone.shadow.upstream import BrokenOff, Headers, Reply, Unreachable, Upstream
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +71,7 @@ class Proxy:
     A failure of the live service reaches the client as far as HTTP lets it: a connection that it closes is closed here.
     """
 
-    def __init__(self, upstream: Upstream, feed: Feed, report: App, origins: Origins) -> None:
+    def __init__(self, upstream: Upstream, feed: Feed, report: ASGIApp, origins: Origins) -> None:
         self._upstream = upstream
         self._origins = origins
         self._feed = feed

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from soapstone.heap import limit_heap
 from soapstone.http.client_address import Origins
@@ -22,10 +23,6 @@ from soapstone.shadow.report import Report, as_page, as_text, decision, load
 from soapstone.shadow.upstream import Address, Upstream
 from soapstone.store import private
 from soapstone.tls import tls_context
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class Pages:

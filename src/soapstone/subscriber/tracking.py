@@ -13,12 +13,12 @@ import asyncio
 import logging
 import re
 from base64 import b64decode
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Receive, Scope, Send
 
 from soapstone.clock import now
 from soapstone.http.client_address import Origins, peer_address
@@ -32,10 +32,6 @@ from soapstone.tracking.spool import Spool, SpoolRecord
 from soapstone.tracking.stems import LENGTH, Stem, Stems
 from soapstone.vocabulary.tracking import MailEventKind
 from soapstone.wire.shortcut import MOST_HEADS, PIECE, Place, plain_head
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 

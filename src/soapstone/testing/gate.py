@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, MutableMapping
 from typing import Any, TypeVar
 
-from soapstone.server import App, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ class Gate:
     Used on the event loop of the web server alone.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._open = asyncio.Event()
         self._open.set()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Engine, event
 from starlette.concurrency import run_in_threadpool
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from soapstone.accounts.passwords import cheap_hashes
 from soapstone.clock import Shift, now, shifted, system_now
@@ -25,7 +26,7 @@ from soapstone.jobs.worker import Worker
 from soapstone.listening import listen
 from soapstone.local_server import serving, working
 from soapstone.product import Product
-from soapstone.server import App, Application, LateApp, Receive, Scope, Send
+from soapstone.server import Application, LateApp
 from soapstone.settings import Settings, UnusableSetting, read_settings
 from soapstone.store import private
 from soapstone.store.database import Database
@@ -237,7 +238,7 @@ class TestServer:
 
         return run
 
-    def _layered(self) -> App:
+    def _layered(self) -> ASGIApp:
         # A reset waits for what is behind the gate alone.
         return CallRecorder(FaultLayer(self._gate, self.faults), self.calls)
 
@@ -261,7 +262,7 @@ class TestServer:
                 return
             await self._control(scope, receive, send)
 
-    def _make_control(self) -> App:
+    def _make_control(self) -> ASGIApp:
         from soapstone.testing import clock, control_calls, control_faults, control_mails, control_transitions
         from soapstone.testing.control import control
 

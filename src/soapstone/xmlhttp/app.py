@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from codecs import BOM_UTF8
-from collections.abc import Awaitable, Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from python_multipart.multipart import parse_options_header
+from starlette.types import Receive, Scope, Send
 
 from soapstone.accounts.logon import RETRY_SECONDS
 from soapstone.errors import ForbiddenError, NotFoundError, SoapstoneError
@@ -27,9 +27,6 @@ from soapstone.xmlhttp.request import EARLY, RequestReader
 
 log = logging.getLogger(__name__)
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 # A document in UTF-16: both orders of bytes, with and without a byte order mark.
 UTF_16_STARTS = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"\0<")
