@@ -22,11 +22,11 @@ from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.product import Product
 from soapstone.runners import runners
 from soapstone.sending.messages.message import Draft, Traits
-from soapstone.sending.reports import SENT
 from soapstone.sending.send_records import SendTicket
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.recording import Act, record_acts, record_bounces
 from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.deliveries import MAILED
 from soapstone.vocabulary.messages import MessageKind
 from soapstone.vocabulary.tracking import MailEventKind
 from soapstone.wire.faults import Fault
@@ -213,7 +213,7 @@ class Ground:
     def _acted(self, account: Account, list_id: int, sent: SendTicket, name: str) -> int:
         """Everything that can become of a sent mail; the number of the link that was clicked."""
         product = self.product
-        (row, *_) = product.reports.recipients(account.id, job_id=sent.job.id, states=SENT)
+        (row, *_) = product.reports.recipients(account.id, job_id=sent.job.id, states=MAILED)
         link = product.event_reports.links(account.id, sent.message.id)[0].id
         with product.database.write() as connection:
             record_acts(connection, [Act(kind=MailEventKind.CLICK, delivery_id=row.id, link_id=link)])

@@ -14,7 +14,7 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.errors import InvalidError
-from soapstone.imports.opt_out_columns import COLUMNS, MEANINGS
+from soapstone.imports.opt_out_columns import COLUMNS, STRENGTH
 from soapstone.imports.opt_outs import Reader, is_opt_out, time_of
 from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
@@ -60,7 +60,7 @@ def test_every_column_names_its_source_and_known_meanings() -> None:
     for column in COLUMNS:
         assert column.product
         assert column.source
-        assert set(column.words.values()) <= set(MEANINGS)
+        assert set(column.words.values()) <= STRENGTH.keys()
         assert bool(column.words) == (column.form == "words")
         assert all(is_opt_out(heading) for heading in column.headings)
 

@@ -16,7 +16,8 @@ from soapstone.lists.categories import Categories
 router = APIRouter()
 
 
-Of = Annotated[Literal["lists", "messages"], Query(description="Categories of lists or of messages.")]
+CategoryKind = Literal["lists", "messages"]
+Of = Annotated[CategoryKind, Query(description="Categories of lists or of messages.")]
 
 
 class CategoryOut(Shown):

@@ -13,28 +13,32 @@ from typing import Any, get_args
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from soapstone.api.imports import FORM
-from soapstone.api.messages import Charset, Kind
+from soapstone.api.categories import CategoryKind
+from soapstone.api.imports import FORM, ImportMode, OptOutColumns
+from soapstone.api.messages import Kind
 from soapstone.api.problems import MEDIA_TYPE, REFUSALS, Problem
-from soapstone.imports.spec import Action, Known
+from soapstone.api.values import RowsForm
+from soapstone.contacts.subscriptions import Update
+from soapstone.imports.spec import Action, Blocked, IdentifiedBy, Known
 from soapstone.lists.profile_filter import Comparison, Join
+from soapstone.sending.messages.message import Charset
 from soapstone.sending.messages.unsubscribe_link import Choice
 
 _PROBLEM = "Problem"
 # Closed sets outside the vocabulary, by the names that clients use.
 _SETS: dict[str, tuple[str, ...]] = {
-    "BlockedRows": ("keep", "skip"),
-    "CategoryKind": ("lists", "messages"),
+    "BlockedRows": get_args(Blocked),
+    "CategoryKind": get_args(CategoryKind),
     "Charset": get_args(Charset),
     "Comparison": get_args(Comparison),
-    "ContactKey": ("account", "email"),
+    "ContactKey": get_args(IdentifiedBy),
     "ImportAction": get_args(Action),
-    "ImportMode": ("normal", "replace", "dry_run"),
+    "ImportMode": get_args(ImportMode),
     "Join": get_args(Join),
     "OnExisting": get_args(Known),
-    "OptOutColumns": ("respect", "ignore"),
-    "ProfileUpdate": ("none", "append", "overwrite", "update"),
-    "RowsForm": ("csv", "ndjson"),
+    "OptOutColumns": get_args(OptOutColumns),
+    "ProfileUpdate": get_args(Update),
+    "RowsForm": get_args(RowsForm),
     "StoredMessageKind": get_args(Kind),
     "UnsubscribeLink": get_args(Choice),
 }

@@ -6,14 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence, Set
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from soapstone.accounts.audit import AuditAction
 from soapstone.api.authentication import Caller, Calling, while_allowed
-from soapstone.api.values import PLAIN, Number
+from soapstone.api.values import PLAIN, Number, RowsForm
 from soapstone.contacts.fields import FIELDS
 from soapstone.contacts.members import KnownMember
 from soapstone.http.attachment import attachment
@@ -40,7 +40,7 @@ _NAMES = {column: name for name, column in FIELDS.items()}
 def export_list(
     list_id: Number,
     caller: Calling,
-    form: Annotated[Literal["csv", "ndjson"], Query()] = "csv",
+    form: Annotated[RowsForm, Query()] = "csv",
     state: Annotated[MembershipState | None, Query()] = None,
     fields: Annotated[bool, Query(description="Include the contact fields.")] = False,
     profile: Annotated[bool, Query(description="Include the list's profile values.")] = False,

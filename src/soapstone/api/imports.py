@@ -22,7 +22,7 @@ from soapstone.api.authentication import Caller, Calling, while_allowed
 from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import ProblemError, not_found
-from soapstone.api.values import PLAIN, Cursor, Limit, Number, Page, cursor_of, marked, storable, stripped
+from soapstone.api.values import PLAIN, Cursor, Limit, Number, Page, RowsForm, cursor_of, marked, storable, stripped
 from soapstone.errors import InvalidError
 from soapstone.http.attachment import attachment
 from soapstone.imports.charsets import LONGEST_NAME
@@ -30,7 +30,18 @@ from soapstone.imports.columns import Headings, Plan
 from soapstone.imports.opt_outs import is_opt_out
 from soapstone.imports.rejects import rejects_file
 from soapstone.imports.report import RowOutcome
-from soapstone.imports.spec import MOST_SKIPPED, Action, Column, ImportSpec, Known, OptOut, opt_outs_alone, opt_outs_of
+from soapstone.imports.spec import (
+    MOST_SKIPPED,
+    Action,
+    Blocked,
+    Column,
+    IdentifiedBy,
+    ImportSpec,
+    Known,
+    OptOut,
+    opt_outs_alone,
+    opt_outs_of,
+)
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
 from soapstone.product import ReceivedUpload
@@ -65,6 +76,8 @@ FILE: dict[str, Any] = {
     }
 }
 
+ImportMode = Literal["normal", "replace", "dry_run"]
+OptOutColumns = Literal["respect", "ignore"]
 Short = Annotated[str, Field(max_length=2), AfterValidator(storable)]
 Charset = Annotated[str, Field(max_length=LONGEST_NAME), AfterValidator(storable)]
 
@@ -90,17 +103,15 @@ class How(BaseModel):
         "", description="The same as `encoding`. Without both, the charset of the Content-Type counts."
     )
     skip: int = Field(0, ge=0, le=MOST_SKIPPED, description="Lines above the first row, such as a title.")
-    blocked: Literal["keep", "skip"] = Field(
-        "keep", description="What to do with rows of suppressed or unsubscribed people."
-    )
-    identified_by: Literal["account", "email"] = "account"
+    blocked: Blocked = Field("keep", description="What to do with rows of suppressed or unsubscribed people.")
+    identified_by: IdentifiedBy = "account"
     reject_roles: bool = Field(False, description="Refuse addresses such as info@.")
-    opt_outs: Literal["respect", "ignore"] = Field(
+    opt_outs: OptOutColumns = Field(
         "respect", description="Opt-out columns: import these people as unsubscribed, or skip the columns."
     )
     make_attributes: bool = Field(False, description="Create profile attributes for unused columns. Needs a list.")
     split_names: bool = Field(False, description="Fill first and last name from a column of whole names.")
-    mode: Literal["normal", "replace", "dry_run"] = "normal"
+    mode: ImportMode = "normal"
     label: Annotated[str, AfterValidator(storable)] = Field("", max_length=255)
 
     def spec(
@@ -281,9 +292,7 @@ def list_import_outcomes(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/csv": PLAIN, "application/x-ndjson": PLAIN}, "description": "Rejected rows"}},
 )
-def get_import_rejects(
-    job_id: Number, caller: Calling, form: Annotated[Literal["csv", "ndjson"], Query()] = "csv"
-) -> Response:
+def get_import_rejects(job_id: Number, caller: Calling, form: Annotated[RowsForm, Query()] = "csv") -> Response:
     """Return the rejected rows: line, reason in words, and fields."""
     job = _import(caller, job_id)
     told = f"rejected rows of job {job.id} as {form}"

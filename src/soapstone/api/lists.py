@@ -27,7 +27,7 @@ from soapstone.api.values import (
     page,
     paged,
 )
-from soapstone.contacts.subscriptions import SubscriptionOutcome
+from soapstone.contacts.subscriptions import SubscriptionOutcome, Update
 from soapstone.errors import ConflictError, InvalidError
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
@@ -148,7 +148,7 @@ class SubscriptionIn(Body):
 
     email: Email
     profile: dict[Attribute, Text] = Field(default_factory=dict)
-    update: Literal["none", "append", "overwrite", "update"] = "update"
+    update: Update = "update"
     override: bool = False
 
 

@@ -30,7 +30,7 @@ from soapstone.api.values import (
 )
 from soapstone.errors import ConflictError, InvalidError, MessageInQueueError, NameTakenError
 from soapstone.product import Product
-from soapstone.sending.messages.message import Draft, Message, Traits
+from soapstone.sending.messages.message import Charset, Draft, Message, Traits
 from soapstone.sending.messages.preview import Preview
 from soapstone.vocabulary.messages import MessageKind
 
@@ -43,7 +43,6 @@ Long = Annotated[str, AfterValidator(storable)]
 Short = Annotated[str, Field(max_length=255), AfterValidator(storable)]
 # A send makes its own copies.
 Kind = Literal["saved", "transactional", "magnetmail"]
-Charset = Literal["utf-8", "iso-8859-1"]
 Id = Annotated[int, Field(ge=1, le=LARGEST)]
 Fields = dict[Annotated[str, Field(min_length=1, max_length=255), AfterValidator(storable)], Text]
 

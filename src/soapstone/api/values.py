@@ -7,7 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Generic, Protocol, Self, TypeVar, cast
+from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
@@ -70,6 +70,8 @@ Address = Annotated[
 
 
 # A text body that is not JSON, for the description.
+# How rows of an answer that is a file are written.
+RowsForm = Literal["csv", "ndjson"]
 PLAIN: dict[str, Any] = {"schema": {"type": "string"}}
 
 

@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 # A row's statement about its contact. "waiting": has not confirmed the subscription. "left": gets no mail of the list.
 # "suppressed": the address must get nothing at all. "unclear": the value is unknown. The later of two counts.
 Meaning = Literal["", "waiting", "unclear", "left", "suppressed"]
 
 
-MEANINGS: tuple[Meaning, ...] = ("", "waiting", "unclear", "left", "suppressed")
-
-
-STRENGTH: Mapping[Meaning, int] = {meaning: strength for strength, meaning in enumerate(MEANINGS)}
+STRENGTH: Mapping[Meaning, int] = {meaning: strength for strength, meaning in enumerate(get_args(Meaning))}
 
 
 # The meanings that end a subscription, with their rank among the rows of one contact.

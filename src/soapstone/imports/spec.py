@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from soapstone.contacts.fields import FIELDS
 from soapstone.errors import InvalidError
@@ -16,9 +16,12 @@ ATTRIBUTE = "attribute:"
 
 Action = Literal["add", "update", "remove", "remove_with_profile"]
 Known = Literal["keep", "overwrite", "update", "append"]
+Blocked = Literal["keep", "skip"]
+IdentifiedBy = Literal["account", "email"]
+Source = Literal["API", "File"]
 # The parts of a whole name.
 NamePart = Literal["first_name", "last_name"]
-NAME_PARTS: tuple[NamePart, ...] = ("first_name", "last_name")
+NAME_PARTS: tuple[NamePart, ...] = get_args(NamePart)
 
 # The most lines above a header. Title rows are few.
 MOST_SKIPPED = 1000
@@ -109,12 +112,12 @@ class ImportSpec:
     encoding: str = ""
     action: Action = "add"
     known: Known = "keep"
-    blocked: Literal["keep", "skip"] = "keep"
-    identified_by: Literal["account", "email"] = "account"
+    blocked: Blocked = "keep"
+    identified_by: IdentifiedBy = "account"
     replace: bool = False
     dry_run: bool = False
     reject_roles: bool = False
-    source: Literal["API", "File"] = "API"
+    source: Source = "API"
     triggers: bool = False
     event_column: int | None = None
     event_default: str = ""
@@ -157,11 +160,11 @@ class ImportSpec:
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "action": ("add", "update", "remove", "remove_with_profile"),
-    "known": ("keep", "overwrite", "update", "append"),
-    "blocked": ("keep", "skip"),
-    "identified_by": ("account", "email"),
-    "source": ("API", "File"),
+    "action": get_args(Action),
+    "known": get_args(Known),
+    "blocked": get_args(Blocked),
+    "identified_by": get_args(IdentifiedBy),
+    "source": get_args(Source),
 }
 
 

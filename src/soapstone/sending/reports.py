@@ -16,9 +16,6 @@ from soapstone.jobs.job import Job
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs, messages, sends
 
-# States of mails that are being sent or were sent.
-SENT = ("handed", "bounced")
-
 
 @dataclass(frozen=True, kw_only=True)
 class DeliveryRecord:

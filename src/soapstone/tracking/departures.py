@@ -14,9 +14,7 @@ from soapstone.accounts.visibility import of_granted_list
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, deliveries, sends
 from soapstone.vocabulary.contacts import ContactEventKind
-
-# The states of mails that may have made somebody leave.
-_MAILED = ("handed", "bounced")
+from soapstone.vocabulary.deliveries import MAILED
 
 
 def of_messages(database: Database, account_id: int, messages: Select[tuple[int]], *, login: Login | None) -> int:
@@ -46,7 +44,7 @@ def of_sends(database: Database, account_id: int, job_ids: Collection[int]) -> d
         .where(
             event.message_id.in_(select(sends.c.message_id).where(sends.c.job_id.in_(job_ids))),
             mail.job_id.in_(job_ids),
-            mail.state.in_(_MAILED),
+            mail.state.in_(MAILED),
             *_left(account_id),
         )
         .group_by(mail.job_id)

@@ -16,9 +16,7 @@ from soapstone.store.database import Database
 from soapstone.store.ranges import within
 from soapstone.store.tables import contact_events, contacts, deliveries, sends
 from soapstone.tracking.reports import ANY_TIME, Period
-
-# States of mails that the server took.
-_ARRIVED = ("handed", "bounced")
+from soapstone.vocabulary.deliveries import MAILED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +103,7 @@ class MessageUnsubscribes:
 def _mails(message_id: int, contact_ids: Collection[int] | None, list_id: int | None) -> list[ColumnElement[bool]]:
     """Return conditions for mails of a message, to these contacts and sent to this list if they are given."""
     mail = deliveries.c
-    these: list[ColumnElement[bool]] = [mail.message_id == message_id, mail.state.in_(_ARRIVED), ~mail.is_test]
+    these: list[ColumnElement[bool]] = [mail.message_id == message_id, mail.state.in_(MAILED), ~mail.is_test]
     if contact_ids is not None:
         these.append(mail.contact_id.in_(contact_ids))
     if list_id is not None:

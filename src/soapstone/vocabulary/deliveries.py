@@ -40,6 +40,9 @@ class DeliveryState(Labelled):
 # A recipient in one of these states did not get the mail.
 WITHOUT_MAIL = (DeliveryState.SKIPPED, DeliveryState.FAILED, DeliveryState.BOUNCED)
 
+# A mail in one of these states was sent.
+MAILED = (DeliveryState.SENT, DeliveryState.BOUNCED)
+
 
 class SkipReason(Labelled):
     """Why a recipient is skipped, in the order in which the reasons are looked for."""

@@ -31,7 +31,7 @@ _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^
 _LONGEST_HEADER_LINE = 76
 # Longer ones are not tried as one encoded word.
 _LONGEST_WORD = 60
-_CHARSETS = {name: Charset(name) for name in CHARSETS}
+_CHARSETS: dict[str, Charset] = {name: Charset(name) for name in CHARSETS}
 
 
 class Head:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 from soapstone.errors import InvalidError
 from soapstone.vocabulary.messages import MessageKind
 
 # Character sets of mails; text outside an older one is written as UTF-8 (lk-105, mm-95).
-CHARSETS = ("utf-8", "iso-8859-1")
+Charset = Literal["utf-8", "iso-8859-1"]
+CHARSETS: tuple[Charset, ...] = get_args(Charset)
 
 
 # Bounds of what a message holds: characters of a body, and of its subject and names; merge tags of all parts together,
