@@ -171,6 +171,85 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
         "out@beehiiv.test,Bob,inactive,2024-01-01 00:00:00,2024-02-29 13:05:07\n",
         {"in@beehiiv.test": "subscribed", "out@beehiiv.test": "unsubscribed"},
     ),
+    "Mailchimp, API": (
+        "id,email_address,status\n1,in@mcapi.test,subscribed\n2,out@mcapi.test,unsubscribed\n"
+        "3,dead@mcapi.test,cleaned\n4,waits@mcapi.test,pending\n5,old@mcapi.test,archived\n",
+        {
+            "in@mcapi.test": "subscribed",
+            "out@mcapi.test": "unsubscribed",
+            "dead@mcapi.test": "suppressed",
+            "waits@mcapi.test": "waiting",
+            "old@mcapi.test": "unsubscribed",
+        },
+    ),
+    "Mailtrain": (
+        "cid,status,HASH_EMAIL,EMAIL,MERGE_FIRST_NAME\nS1x,subscribed,q1,in@mailtrain.test,Ann\n"
+        "S2x,unsubscribed,q2,out@mailtrain.test,Bob\nS3x,bounced,q3,dead@mailtrain.test,Cem\n"
+        "S4x,complained,q4,angry@mailtrain.test,Di\n",
+        {
+            "in@mailtrain.test": "subscribed",
+            "out@mailtrain.test": "unsubscribed",
+            "dead@mailtrain.test": "suppressed",
+            "angry@mailtrain.test": "suppressed",
+        },
+    ),
+    "MailPoet": (
+        '\ufeff"Email","First name","Last name","List status","Global status","List"\n'
+        '"in@mailpoet.test","Ann","Lee","subscribed","subscribed","News"\n'
+        '"list@mailpoet.test","Bob","Ray","unsubscribed","subscribed","News"\n'
+        '"all@mailpoet.test","Cem","Ray","subscribed","unsubscribed","News"\n'
+        '"waits@mailpoet.test","Di","Ray","subscribed","unconfirmed","News"\n'
+        '"dead@mailpoet.test","Ed","Ray","subscribed","bounced","News"\n'
+        '"idle@mailpoet.test","Flo","Ray","subscribed","inactive","News"\n',
+        {
+            "in@mailpoet.test": "subscribed",
+            "list@mailpoet.test": "unsubscribed",
+            "all@mailpoet.test": "unsubscribed",
+            "waits@mailpoet.test": "waiting",
+            "dead@mailpoet.test": "suppressed",
+            "idle@mailpoet.test": "subscribed",
+        },
+    ),
+    "phpList": (
+        "id\tEmail\tIs this subscriber confirmed\tIs this subscriber blacklisted\tNumber of bounces\t"
+        "Is this account disabled?\tList Membership\n"
+        "1\tin@phplist.test\t1\t0\t0\t0\tNews \n2\twaits@phplist.test\t0\t0\t0\t0\tNews \n"
+        "3\tblocked@phplist.test\t1\t1\t3\t0\tNews \n4\toff@phplist.test\t1\t0\t0\t1\tNo Lists\n",
+        {
+            "in@phplist.test": "subscribed",
+            "waits@phplist.test": "waiting",
+            "blocked@phplist.test": "suppressed",
+            "off@phplist.test": "unsubscribed",
+        },
+    ),
+    "CiviCRM": (
+        '"Contact ID","First Name","Email","Do Not Email","No Bulk Emails (User Opt Out)","On Hold"\n'
+        '"1","Ann","in@civicrm.test","0","0","No"\n"2","Bob","out@civicrm.test","0","1","No"\n'
+        '"3","Cem","none@civicrm.test","1","0","No"\n"4","Di","dead@civicrm.test","0","0","On Hold Bounce"\n'
+        '"5","Ed","left@civicrm.test","0","0","On Hold Opt Out"\n',
+        {
+            "in@civicrm.test": "subscribed",
+            "out@civicrm.test": "unsubscribed",
+            "none@civicrm.test": "unsubscribed",
+            "dead@civicrm.test": "suppressed",
+            "left@civicrm.test": "unsubscribed",
+        },
+    ),
+    "Odoo": (
+        '"Email","Name","Blacklist","Opt Out"\n"in@odoo.test","Ann Lee","False","False"\n'
+        '"blocked@odoo.test","Bob Ray","True","False"\n"out@odoo.test","Cem Ray","False","True"\n',
+        {"in@odoo.test": "subscribed", "blocked@odoo.test": "suppressed", "out@odoo.test": "unsubscribed"},
+    ),
+    "EspoCRM": (
+        "firstName,lastName,emailAddress,emailAddressIsOptedOut,emailAddressIsInvalid\nAnn,Lee,in@espo.test,0,0\n"
+        "Bob,Ray,out@espo.test,1,0\nCem,Ray,dead@espo.test,0,1\n",
+        {"in@espo.test": "subscribed", "out@espo.test": "unsubscribed", "dead@espo.test": "suppressed"},
+    ),
+    "Microsoft Dynamics 365": (
+        "First Name,Last Name,Email,Do not allow Emails,Do not allow Bulk Emails\nAnn,Lee,in@dynamics.test,Allow,"
+        "Allow\nBob,Ray,out@dynamics.test,Do Not Allow,Allow\nCem,Ray,bulk@dynamics.test,Allow,Do Not Allow\n",
+        {"in@dynamics.test": "subscribed", "out@dynamics.test": "unsubscribed", "bulk@dynamics.test": "unsubscribed"},
+    ),
     "a table of one's own": (
         "Email;OPT-OUT\nin@own.test;no\nout@own.test; YES \nsince@own.test;29.02.2024\n".replace(";", ","),
         {"in@own.test": "subscribed", "out@own.test": "unsubscribed", "since@own.test": "unsubscribed"},
