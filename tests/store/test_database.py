@@ -285,12 +285,12 @@ def test_other_databases_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_references_are_looked_up_again_after_rows_that_refer_safely(database: Database) -> None:
-    keys = "PRAGMA foreign_keys"
+def test_rows_are_tested_again_after_those_that_are_right_for_certain(database: Database) -> None:
     with database.connect() as connection:
-        for safely in (True, False, True, False):
-            with database.write(connection=connection, refers_safely=safely) as writing:
-                assert writing.exec_driver_sql(keys).scalar_one() == (0 if safely else 1)
+        for is_proven in (True, False, True, False):
+            with database.write(connection=connection, is_proven=is_proven) as writing:
+                assert writing.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == (not is_proven)
+                assert writing.exec_driver_sql("PRAGMA ignore_check_constraints").scalar_one() == is_proven
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

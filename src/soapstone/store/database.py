@@ -188,7 +188,7 @@ class Database:
         connection: Connection | None = None,
         patience: float | None = None,
         gives_way: bool = False,
-        refers_safely: bool = False,
+        is_proven: bool = False,
     ) -> Iterator[Connection]:
         """Yield a transaction that may change rows; commit it at the end, roll it back on an exception.
 
@@ -196,18 +196,19 @@ class Database:
         `durable` makes the commit survive a power loss (PostgreSQL's always does). `connection` is one of `connect`,
         outside a transaction. `patience` overrides the seconds to wait for other writers. `gives_way` is for long
         transactions, one after another, on SQLite: all who wait for the end of one get their turn before the next.
-        `refers_safely` is for many rows that refer to others which are there for certain: SQLite looks none of them up.
+        `is_proven` is for many rows whose values are right, and refer to others that are there, for certain: SQLite
+        neither looks those up nor tests conditions of tables, which takes it longer than to store a row.
         """
         hurried, patience = patience is not None, self.patience if patience is None else patience
         try:
             with translated():
                 if connection is not None:
-                    with self._writing(connection, durable, patience, gives_way, refers_safely):
+                    with self._writing(connection, durable, patience, gives_way, is_proven):
                         yield connection
                 else:
                     with (
                         self._connected() as connection,
-                        self._writing(connection, durable, patience, gives_way, refers_safely),
+                        self._writing(connection, durable, patience, gives_way, is_proven),
                     ):
                         yield connection
         except RecordsUnavailable:
@@ -289,7 +290,7 @@ class Database:
 
     @contextmanager
     def _writing(
-        self, connection: Connection, durable: bool, patience: float, gives_way: bool, refers_safely: bool
+        self, connection: Connection, durable: bool, patience: float, gives_way: bool, is_proven: bool
     ) -> Iterator[None]:
         connection.execution_options(durable=durable)
         if self.kind == "postgresql":
@@ -301,8 +302,8 @@ class Database:
         try:
             if durable:
                 driver.execute("PRAGMA synchronous=FULL")
-            if refers_safely:
-                driver.execute("PRAGMA foreign_keys=OFF")
+            if is_proven:
+                _prove(driver, False)
             if gives_way:
                 # Whoever waits tries in this time.
                 time.sleep(1.5 * BUSY_PAUSE)
@@ -314,8 +315,8 @@ class Database:
                 driver.rollback()
             if durable:
                 driver.execute("PRAGMA synchronous=NORMAL")
-            if refers_safely:
-                driver.execute("PRAGMA foreign_keys=ON")
+            if is_proven:
+                _prove(driver, True)
 
     def _begun(self, connection: Connection, patience: float, *, gives_way: bool = False) -> Transaction:
         """Begin a transaction of SQLite that holds the write lock.
@@ -473,6 +474,12 @@ def _configure_sqlite(engine: Engine) -> None:
         # A writer's transaction has begun already: see Database._begun.
         if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN")
+
+
+def _prove(driver: Any, is_on: bool) -> None:
+    """Let SQLite prove references and the conditions of tables, or not."""
+    driver.execute(f"PRAGMA foreign_keys={'ON' if is_on else 'OFF'}")
+    driver.execute(f"PRAGMA ignore_check_constraints={'OFF' if is_on else 'ON'}")
 
 
 def _lower(text: Any) -> Any:

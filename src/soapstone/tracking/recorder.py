@@ -351,8 +351,8 @@ class Recorder:
         self._record(batch)
 
     def _record(self, batch: _Batch, plan: ActPlan | None = None) -> None:
-        # No account, message or row of the ledger is ever deleted.
-        with self._database.write(refers_safely=True) as connection, large_cache(connection):
+        # No account, message or row of the ledger is ever deleted; and kinds come from a closed set.
+        with self._database.write(is_proven=True) as connection, large_cache(connection):
             for move in batch.moves:
                 _move(connection, move)
             record_acts(connection, _acts(connection, batch) if plan is None else batch.acts, plan)
