@@ -177,8 +177,8 @@ class ActBatch:
     def figures(self) -> FigureChanges:
         """Return what the batch adds to figures."""
         changes = mail_figures(self.events)
-        for group, size in self.events.sizes().items():
-            of = (group.origin.account_id, group.origin.job_id)
+        for group in self.events.groups:
+            of, size = (group.origin.account_id, group.origin.job_id), group.size
             if group.kind in _GROSS_FIGURES:
                 changes.of_send(*of, **{_GROSS_FIGURES[group.kind]: size})
             if group.is_first:
@@ -195,9 +195,9 @@ class ActBatch:
 def mail_figures(events: NewEvents, changes: FigureChanges | None = None) -> FigureChanges:
     """Return what mails that were sent or have bounced change in figures, added to `changes`."""
     changes = FigureChanges() if changes is None else changes
-    for group, size in events.sizes().items():
+    for group in events.groups:
         if group.kind in _MAIL_FIGURES:
-            changes.of_send(group.origin.account_id, group.origin.job_id, **{_MAIL_FIGURES[group.kind]: size})
+            changes.of_send(group.origin.account_id, group.origin.job_id, **{_MAIL_FIGURES[group.kind]: group.size})
     return changes
 
 

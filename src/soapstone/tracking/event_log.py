@@ -7,13 +7,12 @@ rows are locked until the commit, and the date is read under these locks: so dat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count, repeat
-from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -32,27 +31,19 @@ NOW = -1
 
 # A counter: scope, number of the message, account or link, and kind.
 _Key = tuple[str, int, str]
-# What gives the numbers of a group's events, in the order of EventGroup.counters.
-_Numbers = tuple[Iterator[int | None], ...]
-_COLUMNS = (
-    "account_id",
-    "message_id",
-    "job_id",
-    "is_test",
-    "kind",
-    "link_id",
-    "at",
-    "delivery_id",
-    "previous_at",
-    "number",
-    "account_number",
-    "first_number",
-    "link_number",
-)
+# What gives the numbers of a group's events, in the order of EventGroup.counters; None for those without.
+_Numbers = tuple[Iterator[int] | None, ...]
+# Columns of all events of a group, of each one, and those with numbers.
+_OF_GROUP = ("account_id", "message_id", "job_id", "is_test", "kind", "link_id")
+_OF_EVENT = ("at", "delivery_id", "previous_at")
+_NUMBERS = ("number", "account_number", "first_number", "link_number")
+_COLUMNS = (*_OF_GROUP, *_OF_EVENT, *_NUMBERS)
 # Counters in one statement.
 _BATCH = 200
 # Events from which on COPY is faster.
 _MANY = 500
+# What truth values are for the driver; SQLite's looks up how to store one of Python's, each time.
+_TRUTH = {"sqlite": int, "postgresql": bool}
 
 
 class Origin(NamedTuple):
@@ -67,12 +58,16 @@ class Origin(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class EventGroup:
-    """Events whose numbers come from the same counters. `is_first`: the first ones of their kind of their mails."""
+    """Events whose numbers come from the same counters, and how many these are.
+
+    `is_first`: the first ones of their kind of their mails.
+    """
 
     kind: MailEventKind
     origin: Origin
     link_id: int | None
     is_first: bool
+    size: int = 0
 
     @property
     def counters(self) -> tuple[_Key | None, ...]:
@@ -122,13 +117,15 @@ class NewEvents:
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = EventGroup(*key)
+        group.size += 1
         self.events.append((group, delivery_id, previous_at))
         if at is not None:
             self.dates.append(at)
 
-    def sizes(self) -> Counter[EventGroup]:
-        """Return the numbers of events by group."""
-        return Counter(map(itemgetter(0), self.events))
+    @property
+    def groups(self) -> Collection[EventGroup]:
+        """The groups of the events."""
+        return self._groups.values()
 
     def dated(self, values: Values) -> Values:
         """Return values of a row with the dates that their negative numbers stand for."""
@@ -146,65 +143,66 @@ def append(connection: Connection, new: NewEvents) -> datetime:
     late = _late(connection, new)
     counters: dict[EventGroup, tuple[_Key | None, ...]] = {}
     wanted: Counter[_Key] = Counter()
-    for group, size in new.sizes().items():
+    for group in new.groups:
         of_message, of_account, *others = group.counters
         counters[group] = (of_message, None if of_account in late else of_account, *others)
         for key in counters[group]:
             if key is not None:
-                wanted[key] += size
+                wanted[key] += group.size
     reached, at = _advance(connection, wanted, new.dates[-1] if new.dates else None)
     moment = new.moments[new.now] = _microseconds(at)
-    numbers: dict[_Key | None, Iterator[int | None]] = {key: count(last + 1) for key, last in reached.items()}
-    numbers[None] = repeat(None)
-    given = {group: tuple([numbers[key] for key in keys]) for group, keys in counters.items()}
-    if len(new.events) < _MANY or connection.dialect.name == "sqlite":
-        insert_rows(connection, mail_events, _COLUMNS, list(_rows_of(new, given, moment)))
-    else:
+    numbers = {key: count(last + 1) for key, last in reached.items()}
+    given = {group: tuple([None if key is None else numbers[key] for key in keys]) for group, keys in counters.items()}
+    if connection.dialect.name == "postgresql" and len(new.events) >= _MANY:
         copy_lines(connection, mail_events, _COLUMNS, _lines_of(new, given, moment))
+    else:
+        for names, rows in _rows_of(new, given, moment, _TRUTH[connection.dialect.name]).items():
+            insert_rows(connection, mail_events, names, rows)
     return at
 
 
-def _rows_of(new: NewEvents, given: Mapping[EventGroup, _Numbers], moment: int) -> Iterator[Values]:
-    """Yield the rows of events."""
+def _rows_of(
+    new: NewEvents, given: Mapping[EventGroup, _Numbers], moment: int, truth: type[int]
+) -> dict[tuple[str, ...], list[Values]]:
+    """Return the rows of events by their columns: SQLite's driver takes longer for None than for five numbers."""
+    rows: dict[tuple[str, ...], list[Values]] = {}
+    forms: dict[EventGroup, tuple[Values, Iterator[Values], Callable[[Values], None]]] = {}
+    for group, each in given.items():
+        same: Values = (*group.origin[:3], truth(group.origin.is_test), group.kind.value)
+        same = same if group.link_id is None else (*same, group.link_id)
+        numbered = [name for name, one in zip(_NUMBERS, each, strict=True) if one is not None]
+        names = (*_OF_GROUP[: len(same)], *(_OF_EVENT[:-1] if group.is_first else _OF_EVENT), *numbered)
+        forms[group] = same, zip(*filter(None, each), strict=True), rows.setdefault(names, []).append
     dates, dated = new.dates or repeat(moment), new.moments.get
-    groups: dict[EventGroup, tuple[Any, ...]] = {
-        group: ((*group.origin[:4], group.kind.value, group.link_id), *each) for group, each in given.items()
-    }
     for (group, delivery_id, previous_at), at in zip(new.events, dates, strict=False):
-        same, number, account_number, first_number, link_number = groups[group]
-        yield (
-            *same,
-            at,
-            delivery_id,
-            previous_at if previous_at is None else dated(previous_at, previous_at),
-            next(number),
-            next(account_number),
-            next(first_number),
-            next(link_number),
-        )
+        same, numbers, append = forms[group]
+        if group.is_first:
+            append((*same, at, delivery_id, *next(numbers)))
+        else:
+            before = previous_at if previous_at is None else dated(previous_at, previous_at)
+            append((*same, at, delivery_id, before, *next(numbers)))
+    return rows
 
 
 def _lines_of(new: NewEvents, given: Mapping[EventGroup, _Numbers], moment: int) -> Iterator[str]:
     """Yield the same rows as COPY takes them: whole numbers, truth values and plain words need no quotes."""
     dates, dated = new.dates or repeat(moment), new.moments.get
-    groups: dict[EventGroup, tuple[Any, ...]] = {
-        group: ("\t".join([*map(str, group.origin[:4]), group.kind.value, str(group.link_id)]), *each)
-        for group, each in given.items()
-    }
+    forms: dict[EventGroup, tuple[str, Iterator[Values]]] = {}
+    for group, each in given.items():
+        same = "\t".join([*map(str, group.origin[:4]), group.kind.value, str(group.link_id)])
+        numbered = "\t".join("None" if one is None else "%d" for one in each)
+        forms[group] = f"{same}\t%d\t%s\t%s\t{numbered}\n", zip(*filter(None, each), strict=True)
     for (group, delivery_id, previous_at), at in zip(new.events, dates, strict=False):
-        same, number, account_number, first_number, link_number = groups[group]
+        form, numbers = forms[group]
         before = previous_at if previous_at is None else dated(previous_at, previous_at)
-        yield (
-            f"{same}\t{at}\t{delivery_id}\t{before}"
-            f"\t{next(number)}\t{next(account_number)}\t{next(first_number)}\t{next(link_number)}\n"
-        )
+        yield form % (at, delivery_id, before, *next(numbers))
 
 
 def _late(connection: Connection, new: NewEvents) -> set[_Key]:
     """Lock the counters of the accounts of events of the past; return those that have a later event."""
     if not new.dates:
         return set()
-    keys = sorted({key for group in new.sizes() if (key := group.counters[1]) is not None})
+    keys = sorted({key for group in new.groups if (key := group.counters[1]) is not None})
     if not keys:
         return set()
     given = tuple(value for key in keys for value in (*key, 0, 0))
