@@ -25,9 +25,6 @@ from soapstone.tracking.recorder import Recorder
 from soapstone.tracking.recording import record_acts
 from soapstone.vocabulary.tracking import MailEventKind as Kind
 
-# SQLite stores nothing beside the recorder's own work.
-pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-
 
 @pytest.fixture
 def sent(database: Database, account: Account) -> Sent:
@@ -110,6 +107,35 @@ def test_a_person_who_is_deleted_outdates_a_plan(database: Database, sent: Sent)
     assert {row.kind: row.account_number for row in found} == {"machine_open": None, "open": 1}
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_acts_that_another_process_records_meanwhile(
+    database: Database, tmp_path: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "MOST_RECORDS", 10)
+    monkeypatch.setattr(act_plans, "SHY", 2)
+    write(tmp_path, [record(sent, Kind.CLICK, n % 20, n % 5 + 1, ago=60, address=b"%d" % n) for n in range(200)])
+    plan, planned = ActPlans.plan, [0]
+
+    def beside(plans: ActPlans, connection: Any, acts: Any) -> ActPlan | None:
+        made = plan(plans, connection, acts)
+        planned[0] += made is not None
+        if made is not None and planned[0] % 3:
+            stored(database, [Act(Kind.OPEN, mail) for mail in sent.mails])
+        return made
+
+    monkeypatch.setattr(ActPlans, "plan", beside)
+    recorder = Recorder(database, tmp_path, machine_seconds=0)
+    while recorder.round():
+        pass
+    assert 3 < planned[0] < 20
+    theirs = planned[0] - planned[0] // 3
+    assert counts(database) == {"click": 200, "read": 20, "open": 20 * theirs}
+    with database.read() as connection:
+        activity = connection.execute(select(delivery_activities.c.opens, delivery_activities.c.clicks)).all()
+    assert activity == [(theirs, 10)] * 20
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_recorder_records_each_act_once_beside_another_host(
     database: Database, tmp_path: Path, sent: Sent, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from soapstone.store.bulk import Values, select_by_key, upsert_rows
+from soapstone.store.bulk import Values, insert_missing_rows, select_by_key, update_unchanged_rows, upsert_rows
 from soapstone.store.tables import deliveries, delivery_activities, mail_events
-from soapstone.store.timestamps import microseconds
 from soapstone.tracking.event_log import NOW, NewEvents, Origin, append
 from soapstone.tracking.figures import FigureChanges
 from soapstone.vocabulary.tracking import MailEventKind
@@ -24,9 +24,10 @@ _OPEN, _CLICK = _PLACES[MailEventKind.OPEN], _PLACES[MailEventKind.CLICK]
 _PEOPLE = dict(zip(_PERSONAL, ("openers", "readers", "clickers"), strict=True))
 _DATES = ("opened_at", "last_opened_at", "read_at", "last_read_at", "clicked_at", "last_clicked_at")
 _LAST_READ = _DATES.index("last_read_at")
-ACTIVITY = ("delivery_id", "account_id", *_DATES, "opens", "clicks")
+_COUNTS = ("opens", "clicks")
 # What tells whether somebody else has recorded an act of a mail's recipient: each one changes one of these.
-BEFORE = ("opens", "clicks", "last_read_at")
+_BEFORE = (*_COUNTS, "last_read_at")
+_NOTHING = (0, 0, None)
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
     MailEventKind.OPEN: "opens",
@@ -36,6 +37,8 @@ _GROSS_FIGURES = {
 }
 # The figures of mails.
 _MAIL_FIGURES = {MailEventKind.SENT: "sent", MailEventKind.BOUNCE: "bounced"}
+# Gives negative numbers the dates that they stand for: NewEvents.dated.
+Dated = Callable[[Sequence[int | None]], list[int | None]]
 _ORIGIN = [deliveries.c[name] for name in ("id", "account_id", "message_id", "job_id", "contact_id", "is_test")]
 _STATE = [delivery_activities.c[name] for name in ("delivery_id", *_DATES, "opens", "clicks")]
 
@@ -71,16 +74,30 @@ class MailState:
         self.opens = self.clicks = 0
         # The links that were clicked; None if they were not looked up.
         self.links: set[int] | None = None
-        # The values of `BEFORE` before the batch; None if this does not change it.
+        # The values of `_BEFORE` before the batch; None if this does not change it.
         self.before: tuple[int, int, int | None] | None = None
 
     def restore(self, values: Values) -> None:
         """Take over what is stored."""
         _, *self.dates, self.opens, self.clicks = values
 
-    def row(self) -> Values:
-        """Return what its recipient did, with the columns of `ACTIVITY`."""
-        return (self.id, self.origin.account_id, *self.dates, self.opens, self.clicks)
+    @property
+    def known_dates(self) -> list[int | None]:
+        """Its dates up to those of the last kind of act that its recipient did."""
+        dates = self.dates
+        # SQLite's driver takes longer for None than for five numbers.
+        return dates[:2] if dates[2] is None and dates[4] is None else dates[:4] if dates[4] is None else dates[:]
+
+
+class ChangedActivity(NamedTuple):
+    """What a mail's recipient did, `dates` as MailState.known_dates, and what was so before (`_BEFORE`)."""
+
+    delivery_id: int
+    account_id: int
+    dates: list[int | None]
+    opens: int
+    clicks: int
+    before: tuple[int, int, int | None]
 
 
 class ActBatch:
@@ -146,31 +163,26 @@ class ActBatch:
             origin = Origin(act.account_id, act.message_id, act.job_id, act.is_test, has_contact=False)
             self.events.add(act.kind, origin, None, act.link_id)
 
-    def changed(self) -> list[tuple[Values, Values]]:
-        """Return the rows of what recipients did, with what was so before, by mail; all is the past from now on."""
+    def changed(self) -> list[ChangedActivity]:
+        """Return what recipients did, by mail; all is the past from now on."""
         rows = []
         for mail in self._changed:
             if mail.before is not None:
-                rows.append((mail.row(), mail.before))
+                of = mail.id, mail.origin.account_id
+                rows.append(ChangedActivity(*of, mail.known_dates, mail.opens, mail.clicks, mail.before))
                 mail.before = None
         self._changed.clear()
         return sorted(rows)
 
     def store(self, connection: Connection) -> datetime:
         """Store the batch; return the date of its events."""
-        at, now = append(connection, self.events), self.events.now
-        moment = microseconds(at)
-        rows = [
-            (
-                mail.id,
-                mail.origin.account_id,
-                *[moment if date == now else date for date in mail.dates],
-                mail.opens,
-                mail.clicks,
-            )
-            for mail in self._changed
-        ]
-        upsert_rows(connection, delivery_activities, ACTIVITY, sorted(rows))
+        at = append(connection, self.events)
+        rows: dict[int, list[Values]] = {}
+        for each in self.changed():
+            dates = self.events.dated(each.dates)
+            rows.setdefault(len(dates), []).append((*each[:2], *dates, each.opens, each.clicks))
+        for width, these in rows.items():
+            upsert_rows(connection, delivery_activities, _columns(width), these)
         self.figures().store(connection)
         return at
 
@@ -190,6 +202,40 @@ class ActBatch:
         for origin, size in self._repeat_clickers.items():
             changes.of_send(origin.account_id, origin.job_id, repeat_clickers=size)
         return changes
+
+
+def store_unchanged(connection: Connection, changed: Sequence[ChangedActivity], dated: Dated) -> int:
+    """Store what recipients did of whom nobody else has recorded an act meanwhile; return their number.
+
+    `dated` is that of the batch's events.
+    """
+    # By the number of their dates.
+    new: dict[int, list[Values]] = {}
+    old: dict[int, list[Values]] = {}
+    for delivery_id, account_id, known, opens, clicks, before in changed:
+        dates = dated(known)
+        if before == _NOTHING:
+            new.setdefault(len(dates), []).append((delivery_id, account_id, *dates, opens, clicks))
+        else:
+            tested = before[:2] if len(dates) == 2 else (*before[:2], *dated(before[2:]))
+            old.setdefault(len(dates), []).append((delivery_id, *dates, opens, clicks, *tested))
+    table, stored = delivery_activities, 0
+    for width, rows in new.items():
+        stored += insert_missing_rows(connection, table, _columns(width), rows)
+    for width, rows in old.items():
+        names = ("delivery_id", *_columns(width)[2:])
+        if width == 2:
+            also = "AND last_read_at IS NULL"
+            stored += update_unchanged_rows(connection, table, names, _COUNTS, rows, also=also)
+        else:
+            stored += update_unchanged_rows(connection, table, names, _BEFORE, rows)
+    return stored
+
+
+@cache
+def _columns(width: int) -> tuple[str, ...]:
+    """Return the columns of what a recipient did, with so many dates."""
+    return ("delivery_id", "account_id", *_DATES[:width], *_COUNTS)
 
 
 def mail_figures(events: NewEvents, changes: FigureChanges | None = None) -> FigureChanges:

@@ -1,8 +1,8 @@
-"""Plans: acts that are made into events ahead, while the server stores those before them (PostgreSQL).
+"""Plans: acts that are made into events ahead, on PostgreSQL while the server stores those before them.
 
-A plan rests on what recipients did before, as it was read without locks, or as the plans before it made it. The
-transaction that stores a plan locks the mails as any other does, and finds out under the locks whether all of that is
-still so. If it is not, the plan is outdated, and nothing of it is stored.
+A plan rests on what recipients did before, as it was read without locks, or as the plans before it made it: what is
+known of a mail is read once. The transaction that stores a plan locks the mails as any other does, and finds out under
+the locks whether all of that is still so. If it is not, the plan is outdated, and nothing of it is stored.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from soapstone.store.bulk import array, insert_missing_rows, run, update_unchanged_rows
-from soapstone.store.tables import delivery_activities
-from soapstone.tracking.act_batch import ACTIVITY, BEFORE, Act, ActBatch, AnonymousAct, MailState, read_states
+from soapstone.store.bulk import array, run, select_by_key
+from soapstone.store.tables import deliveries
+from soapstone.tracking.act_batch import Act, ActBatch, AnonymousAct, MailState, read_states, store_unchanged
 from soapstone.tracking.event_log import append
 
 # Mails that are remembered, and those of one more batch.
@@ -22,12 +22,11 @@ MOST_KNOWN = 30_000
 # Batches that are recorded without a plan after one that was outdated: somebody else records acts of the same mails.
 SHY = 20
 
-_NOTHING = (0, 0, None)
 _LOCK = """
     WITH mail AS MATERIALIZED (
         SELECT id, contact_id FROM delivery WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE
     )
-    SELECT count(*), array_agg(id) FILTER (WHERE contact_id IS NULL) FROM mail
+    SELECT array_agg(id) FILTER (WHERE contact_id IS NULL) FROM mail
 """
 
 
@@ -69,19 +68,22 @@ class ActPlan:
     def _store(self, connection: Connection) -> datetime:
         if not self._known.is_right:
             raise OutdatedPlan
-        ((count, without_contact),) = run(connection, _LOCK, (array(sorted(self._mails)),))
-        if count != len(self._mails) or set(without_contact or ()) != self._without_contact:
+        if _lock(connection, self._mails) != self._without_contact:
             raise OutdatedPlan
-        at, dated = append(connection, self._events), self._events.dated
-        new = [dated(row) for row, before in self._changed if before == _NOTHING]
-        old = [(*dated(row), *dated(before)) for row, before in self._changed if before != _NOTHING]
-        table = delivery_activities
-        stored = insert_missing_rows(connection, table, ACTIVITY, new)
-        stored += update_unchanged_rows(connection, table, ACTIVITY, BEFORE, old)
-        if stored != len(self._changed):
+        at = append(connection, self._events)
+        if store_unchanged(connection, self._changed, self._events.dated) != len(self._changed):
             raise OutdatedPlan
         self._figures.store(connection)
         return at
+
+
+def _lock(connection: Connection, mails: Sequence[int]) -> set[int]:
+    """Lock these mails; return those whose people are deleted. SQLite's transactions that write have locked all."""
+    if connection.dialect.name == "sqlite":
+        gone = select_by_key(connection, [deliveries.c.id], deliveries.c.id, mails, also="AND contact_id IS NULL")
+        return {number for (number,) in gone}
+    ((without_contact,),) = run(connection, _LOCK, (array(sorted(mails)),))
+    return set(without_contact or ())
 
 
 class ActPlans:

@@ -7,12 +7,12 @@ rows are locked until the commit, and the date is read under these locks: so dat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from itertools import count, repeat
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -127,10 +127,10 @@ class NewEvents:
         """The groups of the events."""
         return self._groups.values()
 
-    def dated(self, values: Values) -> Values:
-        """Return values of a row with the dates that their negative numbers stand for."""
-        get = self.moments.get
-        return tuple([get(value, value) for value in values])
+    def dated(self, dates: Sequence[int | None]) -> list[int | None]:
+        """Return dates with those that negative numbers stand for."""
+        get: Any = self.moments.get
+        return [get(date, date) for date in dates]
 
 
 def append(connection: Connection, new: NewEvents) -> datetime:

@@ -264,17 +264,18 @@ class Recorder:
         taken = 0
         while batch := self._next_batch():
             taken += batch.records
-            if self._storing is None:
-                self._store(batch)
-                return taken
             is_large = batch.records >= MOST_RECORDS // 2
             self._hand_over(batch, ahead=is_large)
+            if self._storing is None:
+                return taken
             if not is_large:
                 break
             if taken >= MOST_BATCHES * MOST_RECORDS:
                 # The last one is stored while the next round reads.
                 return taken
         self._finish_storing()
+        if not taken:
+            self._plans.forget()
         return taken
 
     def _hand_over(self, batch: _Batch, *, ahead: bool) -> None:
@@ -289,7 +290,9 @@ class Recorder:
                 plan = self._plans.plan(connection, _acts(connection, batch))
         self._finish_storing()
         self._is_planned = plan is not None
-        if self._storing is not None:
+        if self._storing is None:
+            self._store(batch, plan)
+        else:
             self._stored = self._storing.submit(copy_context().run, self._store, batch, plan)
 
     def _finish_storing(self) -> None:

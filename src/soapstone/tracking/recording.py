@@ -130,7 +130,7 @@ def record_acts(connection: Connection, acts: Sequence[Act | AnonymousAct], plan
     A click proves that the mail was opened and read: it writes these events, too, where they are missing (lk-107). So
     does a read for an open. Acts on mails that do not exist any more are left out.
 
-    With a `plan` of these acts, which only PostgreSQL takes, less is left to do. Raises OutdatedPlan if it does not
+    With a `plan` of these acts less is left to do. Raises OutdatedPlan if it does not
     hold; the transaction must be rolled back then.
     """
     if plan is not None:
