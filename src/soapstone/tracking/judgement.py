@@ -66,14 +66,17 @@ class Judgement:
 
     def judge(self, record: SpoolRecord, handed_at: int | None) -> MailEventKind | None:
         """Return the kind of event that a record becomes; None if it repeats another one or tells nothing."""
-        _, kind, _, _, _, address, agent = record
+        at, kind, message_id, delivery_id, _, address, agent = record
         known = _is_machine_agent(agent) or is_machine_address(address.decode("latin-1"))
         if kind is MailEventKind.CLICK:
             # Browsers open links, and they have an agent. An image may come from a mail program without one.
             machine = known or not agent or self._is_hasty(record, handed_at)
             return _MACHINE[kind] if machine else kind
-        if self._repeats(record):
+        key = (message_id, delivery_id, kind, hash((address, agent)))
+        before = self._images.get(key)
+        if before is not None and abs(at - before) < REPEAT:
             return None
+        self._images[key] = at
         return _MACHINE.get(kind) if known else kind
 
     def forget(self, before: int) -> None:
@@ -83,15 +86,6 @@ class Judgement:
         self._images = {key: at for key, at in self._images.items() if at > before - REPEAT}
         self._clicks = {key: found for key, found in self._clicks.items() if found[-1][0] >= before - HASTE}
         self._forgot, self._room = before, 2 * (len(self._images) + len(self._clicks)) + ROOM
-
-    def _repeats(self, record: SpoolRecord) -> bool:
-        at, kind, message_id, delivery_id, _, address, agent = record
-        key = (message_id, delivery_id, kind, hash((address, agent)))
-        before = self._images.get(key)
-        if before is not None and abs(at - before) < REPEAT:
-            return True
-        self._images[key] = at
-        return False
 
     def _is_hasty(self, record: SpoolRecord, handed_at: int | None) -> bool:
         if not self._soon or not record.delivery_id:

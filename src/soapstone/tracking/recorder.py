@@ -16,7 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from datetime import timedelta
-from itertools import islice
+from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -62,6 +62,9 @@ BATCH = 500
 MOST_KNOWN = 100_000
 
 _POSITION = spool_positions.c
+_CLICK = MailEventKind.CLICK
+# A named tuple's own constructor takes twice the time.
+_made = tuple.__new__
 _K = TypeVar("_K")
 
 
@@ -218,10 +221,11 @@ class Recorder:
         more = self._find()
         for segment in self._segments.values():
             room = AHEAD - sum(len(each.queue) for each in self._segments.values())
-            for known, record in segment.read(room):
-                if record.kind is MailEventKind.CLICK:
-                    self._judgement.see(record)
-                if known:
+            for taken_before, others in segment.read(room):
+                for record in chain(taken_before, others):
+                    if record[1] is _CLICK:
+                        self._judgement.see(record)
+                for record in taken_before:
                     # Its successors are judged as if this recorder had taken it.
                     self._judgement.judge(record, None)
         taken = self._take()
@@ -308,37 +312,38 @@ class Recorder:
             return None
         share = max(MOST_RECORDS // len(waiting), 1)
         next_ones = {segment: list(islice(segment.queue, share)) for segment in waiting}
+        # With their places among the records.
+        clicks = {
+            segment: [(place, record) for place, (_, record) in enumerate(records) if record[1] is _CLICK]
+            for segment, records in next_ones.items()
+        }
         moment = _microseconds_now()
-        self._learn([each for records in next_ones.values() for _, each in records if each.kind is MailEventKind.CLICK])
+        self._learn([record for each in clicks.values() for _, record in each])
+        must_wait, handed_at = self._judgement.must_wait, self._handed.get
         found: list[SpoolRecord] = []
         moves = []
         for segment, records in next_ones.items():
-            count = len(records)
-            for place, (_, record) in enumerate(records):
-                if record.kind is MailEventKind.CLICK and self._judgement.must_wait(
-                    record, self._handed.get(record.delivery_id), moment
-                ):
-                    count = place
-                    break
-            if count:
+            waits = (place for place, each in clicks[segment] if must_wait(each, handed_at(each.delivery_id), moment))
+            if count := next(waits, len(records)):
                 moves.append(segment.take(records[count - 1][0], count))
                 found += [record for _, record in records[:count]]
         found.sort(key=itemgetter(0))
         acts: list[Act] = []
         messages: dict[int, int] = {}
+        judge, link_of = self._judgement.judge, self._links.get
         for record in found:
             _, kind, message_id, delivery_id, position, _, _ = record
-            event = self._judgement.judge(record, self._handed.get(delivery_id))
+            event = judge(record, handed_at(delivery_id))
             if event is None:
                 continue
             link_id = None
-            if kind is MailEventKind.CLICK:
-                link_id = self._links.get((message_id, position))
+            if kind is _CLICK:
+                link_id = link_of((message_id, position))
                 if link_id is None:
                     continue
             if not delivery_id:
                 messages[len(acts)] = message_id
-            acts.append(Act(event, delivery_id, link_id))
+            acts.append(_made(Act, (event, delivery_id, link_id)))
         oldest = min((segment.queue[0][1].at for segment in waiting if segment.queue), default=moment)
         self._judgement.forget(min(oldest, moment))
         return _Batch(len(found), acts, messages, moves) if found else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,27 +37,26 @@ class Segment:
         self._read = 0
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
-    def read(self, most: int) -> Iterator[tuple[bool, SpoolRecord]]:
-        """Read about `most` further records into the queue; yield them, each with whether it was taken before."""
+    def read(self, most: int) -> Iterator[tuple[list[SpoolRecord], list[SpoolRecord]]]:
+        """Read about `most` further records; yield, piece by piece, those that were taken before, and the others.
+
+        The others go into the queue.
+        """
         enough = len(self.queue) + most
         while len(self.queue) < enough and not self.exhausted:
             complete = self.complete or self._left()
             data = os.pread(self._file, _PIECE, self._read)
-            end = 0
-            start = self._read
-            for end, record in read_records(data):
-                known = start + end <= self.taken
-                if not known:
-                    self.queue.append((start + end, record))
-                yield known, record
-            if end:
-                self.newest = record.at
-            self._read += end
-            if not end:
+            found = list(read_records(data, self._read))
+            if not found:
                 if complete and data:
                     log.warning("%d bytes at the end of %s are no whole record", len(data), self.path.name)
                 self.exhausted = complete
                 return
+            self._read, last = found[-1]
+            self.newest = last.at
+            count = bisect_right(found, self.taken, key=itemgetter(0))
+            self.queue.extend(found[count:])
+            yield [record for _, record in found[:count]], [record for _, record in found[count:]]
 
     def take(self, end: int, count: int) -> Move:
         """Take so many records out of the queue, the last of which ends there."""

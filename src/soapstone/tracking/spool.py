@@ -72,22 +72,28 @@ class SpoolRecord(NamedTuple):
         return _HEAD.pack(len(content), crc32(content)) + content
 
 
-def read_records(data: bytes) -> Iterator[tuple[int, SpoolRecord]]:
-    """Yield the records from the beginning of `data`, each with the place of its end; stop at the first torn one."""
+def read_records(data: bytes, place: int = 0) -> Iterator[tuple[int, SpoolRecord]]:
+    """Yield the records from the beginning of `data`, each with the place of its end; stop at the first torn one.
+
+    `place` is that of the beginning.
+    """
     start, last, unpack = 0, len(data) - _WHOLE.size, _WHOLE.unpack_from
+    head, fixed, kinds = _HEAD.size, _FIXED.size, _KINDS
     while start <= last:
         length, checksum, at, code, message_id, delivery_id, position, split = unpack(data, start)
-        begin, agent = start + _HEAD.size, start + _WHOLE.size + split
-        start = begin + length
-        content = data[begin:start]
+        start += head
+        content = data[start : start + length]
         # A disk may hold zeros where a power cut came before the content.
-        if length < _FIXED.size or len(content) < length or crc32(content) != checksum:
+        if length < fixed or len(content) < length or crc32(content) != checksum:
             return
-        address = data[agent - split : agent]
-        yield (
-            start,
-            SpoolRecord(at, _KINDS[code], message_id, delivery_id, position, address, data[agent:start]),
-        )
+        start += length
+        split += fixed
+        values = (at, kinds[code], message_id, delivery_id, position, content[fixed:split], content[split:])
+        yield place + start, _made(SpoolRecord, values)
+
+
+# A named tuple's own constructor takes twice the time.
+_made = tuple.__new__
 
 
 def _finish(done: asyncio.Future[None]) -> None:
