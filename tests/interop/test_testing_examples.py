@@ -103,7 +103,8 @@ def test_the_first_steps(tmp_path: Path) -> None:
     programs = tmp_path / "bin"
     programs.mkdir()
     # The same, faster, and at the locked versions.
-    (programs / "pip").write_text('#!/bin/sh\nshift\nexec uv pip install --quiet --python venv/bin/python "$@"\n')
+    pip = '#!/bin/sh\nshift\nexec uv pip install --quiet --python ../first-test/venv/bin/python "$@"\n'
+    (programs / "pip").write_text(pip)
     (programs / "pip").chmod(0o755)
     locked = (ROOT / "requirements" / "dev.txt").read_text(encoding="utf-8")
     constraints = tmp_path / "constraints.txt"
@@ -123,10 +124,15 @@ def test_the_first_steps(tmp_path: Path) -> None:
         assert any("serves on" in line for line in server.stdout), (tmp_path / "log").read_text(encoding="utf-8")
         server.terminate()
 
-    (tmp_path / "test_upload.py").write_text(re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
-    steps = install.replace("venv/bin/pip", "pip").replace("'.[testing]'", f"'{ROOT}[testing]'")
+    checkout, folder = tmp_path / "checkout", tmp_path / "first-test"
+    checkout.mkdir()
+    folder.mkdir()
+    # Settings that the new environment has no plugins for.
+    shutil.copy(ROOT / "pyproject.toml", checkout)
+    (folder / "test_upload.py").write_text(re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0])
+    steps = install.replace("../first-test/venv/bin/pip", "pip").replace("'.[testing]'", f"'{ROOT}[testing]'")
     done = subprocess.run(
-        ["sh", "-euc", steps], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+        ["sh", "-euc", steps], cwd=checkout, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "1 passed" in done.stdout

@@ -49,6 +49,14 @@ def test_the_example_passes(pytester: pytest.Pytester, options: list[str]) -> No
     run(pytester, *options).assert_outcomes(passed=4)
 
 
+def test_the_example_runs_where_it_stands() -> None:
+    """The checkout's settings are for its own tests, and need plugins that a user does not have."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:xdist", *OTHERS]
+    done = subprocess.run(command, cwd=EXAMPLE, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "4 tests collected" in done.stdout
+
+
 def test_the_example_finds_a_client_that_does_not_try_again(pytester: pytest.Pytester) -> None:
     shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
     connector = pytester.path / "connector.py"
