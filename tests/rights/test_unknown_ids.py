@@ -32,8 +32,9 @@ REFUSED_LATER = "UploadListInitialQueue"
 
 
 def operations(*reaches: str) -> pytest.MarkDecorator:
-    """All available operations of these reaches."""
-    chosen = [(contract, name) for contract, name in AVAILABLE if RIGHTS[contract][name].reach in reaches]
+    """All available operations of these reaches. A missing row is what `test_every_operation_has_a_row` tells."""
+    known = [(contract, name) for contract, name in AVAILABLE if name in RIGHTS[contract]]
+    chosen = [(contract, name) for contract, name in known if RIGHTS[contract][name].reach in reaches]
     return pytest.mark.parametrize(("contract", "operation"), chosen)
 
 
