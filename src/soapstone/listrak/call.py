@@ -129,6 +129,11 @@ def answer(
     return operation.response(**{f"{operation.name}Result": result, "WSException": failure, **(members or {})})
 
 
+def offset(page: int) -> int:
+    """Return the number of rows before a page; below 1 it means the first (lk-30, lk-31)."""
+    return (max(page, 1) - 1) * PAGE_ROWS
+
+
 def admit(product: Product, header: WSUser | None, peer: str | None, *, analytics: bool, base_url: str = "") -> Call:
     """Authenticate a caller. Raises the Fault that says why not (lk-10 to lk-13)."""
     try:

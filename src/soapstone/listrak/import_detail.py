@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soapstone.imports.outcomes import ImportCounts
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found, offset
 from soapstone.listrak.operations import ReportImportContactDetail
 from soapstone.listrak.types import WSImportContact, WSImportResultEnum
 from soapstone.vocabulary.jobs import JobKind
@@ -34,8 +34,8 @@ def report_import_contact_detail(call: Call, request: ReportImportContactDetail)
     """Return the rows of an import that came to one result, in the order of the file (lk-30, lk-31, lk-95)."""
     job = _find(call, request.ImportFileID)
     wanted = None if request.ImportResult is WSImportResultEnum.All else RESULTS[request.ImportResult]
-    offset = (max(request.Page, 1) - 1) * PAGE_ROWS
-    rows = call.product.imports.outcomes(job.id, wanted, offset=offset, limit=PAGE_ROWS, login=call.login)
+    before = offset(request.Page)
+    rows = call.product.imports.outcomes(job.id, wanted, offset=before, limit=PAGE_ROWS, login=call.login)
     contacts = [WSImportContact(EmailAddress=row.email, ContactID=row.number or 0) for row in rows]
     return answer(request, contacts)
 

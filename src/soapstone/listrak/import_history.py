@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, offset
 from soapstone.listrak.operations import ReportListImportHistory
 from soapstone.listrak.types import WSImportHistory
 from soapstone.vocabulary.jobs import JobKind
@@ -23,7 +23,7 @@ def report_list_import_history(call: Call, request: ReportListImportHistory) -> 
         submitted_from=call.range_start(request.StartDate),
         submitted_before=call.range_end(request.EndDate),
         ascending=True,
-        offset=(max(request.Page, 1) - 1) * PAGE_ROWS,
+        offset=offset(request.Page),
         limit=PAGE_ROWS,
     )
     rows = [_run(call, job) for job in jobs]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found, offset
 from soapstone.listrak.operations import ReportContactLinkClick
 from soapstone.listrak.percent import percent
-from soapstone.listrak.sent_message import SentMessage, clicked_sends, find_message, offset, plain
+from soapstone.listrak.sent_message import SentMessage, clicked_sends, find_message, plain
 from soapstone.listrak.types import WSContactLinkClick, WSMessageLink
 from soapstone.tracking import figures
 from soapstone.tracking.reports import Period

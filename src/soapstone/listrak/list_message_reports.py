@@ -7,14 +7,13 @@ from datetime import datetime
 from decimal import Decimal
 
 from soapstone.errors import NotFoundError
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, offset
 from soapstone.listrak.operations import (
     ReportContactMessageActivity,
     ReportListMessageActivity,
     ReportListMessageDelivery,
 )
 from soapstone.listrak.percent import percent
-from soapstone.listrak.sent_message import offset
 from soapstone.listrak.types import WSContactMessageActivity, WSMessageActivity, WSMessageDelivery
 from soapstone.lists.lists import ContactList
 from soapstone.sending.reports import SentMessage

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers
+from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, offset
 from soapstone.listrak.contact_reports import removal_row
-from soapstone.listrak.sent_message import SentMessage, clicks, events, offset, plain, within
+from soapstone.listrak.sent_message import SentMessage, clicks, events, plain, within
 from soapstone.listrak.types import (
     WSContactBounce,
     WSContactClick,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-from soapstone.listrak.call import PAGE_ROWS, Call, answer, not_found
+from soapstone.listrak.call import PAGE_ROWS, Call, answer, not_found, offset
 from soapstone.tracking import figures
 from soapstone.tracking.figures import SendFigures
 from soapstone.tracking.reports import ANY_TIME, MailEvent, Period
@@ -88,11 +88,6 @@ def within(rows: Rows[Row]) -> Callable[[Call, RangeRequest], list[Row]]:
         return rows(call, message, request.Page, period)
 
     return report
-
-
-def offset(page: int) -> int:
-    """Return the number of rows before a page; below 1 it means the first (lk-30, lk-31)."""
-    return (max(page, 1) - 1) * PAGE_ROWS
 
 
 def events(

@@ -18,6 +18,7 @@ from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.sending.messages.template import merge_key
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
+from soapstone.store.ranges import within
 from soapstone.store.tables import jobs, messages, sends
 from soapstone.store.unique import looks_again
 from soapstone.vocabulary.messages import MessageKind
@@ -127,6 +128,7 @@ class Messages:
         Without `sent`, messages made for a send are left out.
         """
         query = select(messages).where(messages.c.account_id == account_id, messages.c.id > after)
+        query = query.where(*within(messages.c.created_at, created_from, created_before))
         if not sent:
             query = query.where(messages.c.kind != "send")
         for column, value in ((messages.c.kind, kind), (messages.c.archived, archived), (messages.c.hidden, hidden)):
@@ -135,10 +137,6 @@ class Messages:
         for column, values in ((messages.c.list_id, list_ids), (messages.c.id, numbers)):
             if values is not None:
                 query = query.where(column.in_(values))
-        if created_from is not None:
-            query = query.where(messages.c.created_at >= created_from)
-        if created_before is not None:
-            query = query.where(messages.c.created_at < created_before)
         with self._database.read() as connection:
             order = messages.c.id.desc() if newest else messages.c.id
             rows = connection.execute(query.order_by(order).offset(offset).limit(limit)).mappings()
