@@ -49,7 +49,7 @@ PLACES = {
     "list": Place("lists", "Lists of contacts."),
     "message": Place("messages", "Stored messages."),
     "send": Place("sends", "Send stored messages and follow their delivery."),
-    "track": Place("track", "Show what became of sent mails."),
+    "track": Place("track", "Show the results of sent mails."),
     "contact": Place("contacts", "Export and delete a person's data."),
     "category": Place("categories", "Categories of lists and of messages."),
     "event": Place("external_events", "External events of lists."),

@@ -140,7 +140,7 @@ class Settings:
     spamd_url: str = _setting("", "SpamAssassin's spamd that scores messages, spamd://host:port; empty means none.")
     machine_click_seconds: float = _setting(
         5,
-        "A click that comes less than this time after its mail was handed over is a scanner's; "
+        "A click that comes less than this time after its mail was sent is a scanner's; "
         "0: no click is judged by its time.",
         values.number(float, least=0, most=86_400),
     )

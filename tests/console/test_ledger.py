@@ -114,15 +114,15 @@ def with_server(ann: Browser, database: Database, product: Product) -> Callable[
 def test_the_mail_page_knows_that_a_server_is_set_up(
     ann: Browser, acme: Customer, product: Product, with_server: Callable[[str], Browser]
 ) -> None:
-    assert "While no mail server is set up, mails are handed over to a folder" in text(ann.read("/mail"))
+    assert "While no mail server is set up, mails are sent to a folder" in text(ann.read("/mail"))
     told = with_server(acme.login.name)
     seen = text(told.read("/mail"))
-    assert "Mails are handed over to a mail server." in seen
+    assert "Mails are sent to a mail server." in seen
     assert "While no mail server is set up" not in seen
     # Mails from before are still there.
     assert "bob@example.com" in seen
     for path in product.settings.mail.glob("*.eml"):
         path.unlink()
     assert "The folder is empty." in text(with_server(acme.login.name).read("/mail"))
-    assert "Mails are handed over to a mail server" in text(with_server(acme.login.name).read("/"))
+    assert "Mails are sent to a mail server" in text(with_server(acme.login.name).read("/"))
     assert not re.search("secret|mail.example", told.read("/mail") + told.read("/"))

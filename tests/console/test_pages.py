@@ -496,11 +496,11 @@ def test_an_empty_account_gets_friendly_lines(visitor: Callable[[str], Browser],
     product.accounts.add_login(account, "ann", "secret")
     ann = visitor("ann")
     page = ann.read("/")
-    for line in ("There are no lists yet.", "There are no jobs yet.", "No mail was handed over yet.", "No program has"):
+    for line in ("There are no lists yet.", "There are no jobs yet.", "No mail was sent yet.", "No program has"):
         assert line in page
     assert "times in America/New_York" in page
     assert "There are no jobs yet." in ann.read("/jobs")
-    assert "No mail was handed over yet." in ann.read("/mail")
+    assert "No mail was sent yet." in ann.read("/mail")
 
 
 def test_an_error_of_the_server_tells_no_details(ann: Browser, product: Product) -> None:

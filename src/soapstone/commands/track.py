@@ -21,7 +21,7 @@ from soapstone.tracking.incoming_records import IncomingRecord
 from soapstone.tracking.message_figures import LinkRecord
 from soapstone.vocabulary.tracking import IncomingKind, IncomingOutcome, MailEventKind
 
-app = typer.Typer(no_args_is_help=True, help="Show what became of sent mails.")
+app = typer.Typer(no_args_is_help=True, help="Show the results of sent mails.")
 
 # Rows that are read at once.
 ROWS = 1000
