@@ -327,7 +327,7 @@ def test_a_link_with_targets_of_its_own_is_not_known(taught: Sides) -> None:
     link = tracked_links.c
     with taught.database.write() as connection:
         connection.execute(update(tracked_links).where(link.position == 9).values(is_dynamic=True))
-    signed = taught.known.product.stems.sign_target(taught.stem, 9, "https://shop.example/ann")
+    signed = taught.known.product.stems.target_signer(taught.stem)(9, "https://shop.example/ann")
     request = f"GET /c/{taught.stem}/9/{signed} HTTP/1.1\r\n{BROWSER}".encode()
     assert taught.hits(request, request) == 0
     for _ in range(2):

@@ -106,7 +106,7 @@ def test_a_link_with_a_target_of_its_own(site: Site) -> None:
     with site.product.database.write() as connection:
         connection.execute(update(tracked_links).where(link.position == 2).values(is_dynamic=True))
     stems = site.product.stems
-    signed = stems.sign_target(site.stem, 2, "https://shop.example/ann?x=1")
+    signed = stems.target_signer(site.stem)(2, "https://shop.example/ann?x=1")
     for junk in ("", "!", ")", "%3E"):
         assert site.ask(f"/c/{site.stem}/2/{signed}{junk}")[0].headers["location"] == "https://shop.example/ann?x=1"
     other = stems.make(site.sent.message_id, site.sent.mails[1])

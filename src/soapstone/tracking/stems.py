@@ -105,16 +105,12 @@ class Stems:
         """Return whether the text holds a tracked link or image, copied from a sent mail (mm-99)."""
         return any(self.read(stem) is not None for stem in _IN_TEXT.findall(text))
 
-    def sign_target(self, stem: str, position: int, target: str) -> str:
-        """Return the last segment of a link's path: it holds the target, for this link of this mail alone.
-
-        `target` is an absolute URL of http or https in ASCII. Raises ValueError for anything else, so that nothing else
-        is ever signed, and LookupError for a stem that was not made here.
-        """
-        return self.target_signer(stem)(position, target)
-
     def target_signer(self, stem: str) -> Callable[[int, str], str]:
-        """Return what signs the targets of one mail, as `sign_target` does. Raises LookupError."""
+        """Return what makes the last segment of a link's path of its position and target, for this mail alone.
+
+        A target is an absolute URL of http or https in ASCII. What is returned raises ValueError for anything else, so
+        that nothing else is ever signed. Raises LookupError for a stem that was not made here.
+        """
         found = self._opened(stem)
         if found is None:
             raise LookupError(f"no stem of this server: {stem!r}")
@@ -129,7 +125,7 @@ class Stems:
         return signed
 
     def read_target(self, stem: str, position: int, segment: str) -> str | None:
-        """Return the target in a last segment that `sign_target` made for this link; None for any other.
+        """Return the target in a last segment that `target_signer` made for this link; None for any other.
 
         Characters after the signature are ignored unless they begin with a letter or digit: mail readers take `!` or
         `)` behind an address into the link.

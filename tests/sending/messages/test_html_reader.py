@@ -16,7 +16,7 @@ from soapstone.sending.messages.body_links import end_of_body, links_in_html
 from soapstone.sending.messages.html_reader import Comment, EndTag, HtmlReader, StartTag, Text
 from soapstone.sending.messages.hyperlinks import hyperlinks
 from soapstone.sending.messages.message import Draft
-from soapstone.sending.messages.plain_text import plain_template, plain_text
+from soapstone.sending.messages.plain_text import plain_template, text_and_markup
 from soapstone.sending.messages.template import Template
 
 
@@ -138,7 +138,7 @@ def test_places_hold_for_all_line_ends_and_for_white_space_that_templates_take_a
     ],
 )
 def test_the_text_part_and_the_links_are_read_alike(html: str, text: str, urls: list[str]) -> None:
-    assert plain_text(html) == text
+    assert text_and_markup(html)[0] == text
     assert [link.url for link in hyperlinks(Draft(subject="", html=html), None)] == urls
 
 
@@ -176,7 +176,7 @@ def test_a_condition_may_choose_the_address_of_a_link() -> None:
     "piece",
     ["<a href=x>", "<div><b>", "<!---->", "<a ", "a=b ", '<a href="', "&amp", "</p", "<![1]>", "<script><!--<script>"],
 )
-@pytest.mark.parametrize("read", [plain_text, end_of_body, lambda html: links_in_html(html, frozenset({"a"}))])
+@pytest.mark.parametrize("read", [text_and_markup, end_of_body, lambda html: links_in_html(html, frozenset({"a"}))])
 def test_time_is_linear_whatever_the_source(piece: str, read: Callable[[str], object]) -> None:
     count = 20_000 // len(piece)
     once, twice = f"<p {piece * count}", f"<p {piece * count * 2}"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from soapstone.sending.messages.message import MOST_MERGED, InvalidMessage, MergedTooLarge
-from soapstone.sending.messages.plain_text import plain_template, plain_text
+from soapstone.sending.messages.plain_text import plain_template, text_and_markup
 from soapstone.sending.messages.template import FILTERS, Template
 
 VALUES = {"first_name": "Zoë", "city": "", "state": "NY", "a b": "<x & 'y'>", "self": "me", "field": "f"}
@@ -172,7 +172,7 @@ def test_what_is_accepted_never_fails(expression: str, value: str, markup: bool)
     ],
 )
 def test_plain_text_of_html(html: str, text: str) -> None:
-    assert plain_text(html) == text
+    assert text_and_markup(html)[0] == text
 
 
 def test_the_text_part_keeps_the_tags_of_the_template() -> None:
@@ -192,7 +192,7 @@ def test_the_text_part_keeps_the_tags_of_the_template() -> None:
 def test_text_never_becomes_a_tag(text: str) -> None:
     """Neither braces that entities stand for, nor those beside a tag."""
     html = "".join(f"&#{ord(character)};" for character in text) + "{{ a }}"
-    expected = plain_text(html.replace("{{ a }}", "A"))
+    expected = text_and_markup(html.replace("{{ a }}", "A"))[0]
     assert Template(plain_template(html), "text").render({"a": "A"}) == expected
 
 

@@ -34,16 +34,12 @@ def _literal(text: str) -> str:
     return f'{{{{ "{text}" }}}}'
 
 
-def plain_text(html: str) -> str:
-    """Return the text of HTML: blocks become lines, links keep their address, character references are decoded.
-
-    Raises InvalidMessage for too much markup.
-    """
-    return text_and_markup(html)[0]
-
-
 def text_and_markup(html: str, most: int = MOST_MARKUP) -> tuple[str, int]:
-    """Return the same text, and how many pieces of markup were read for it: `most` at most."""
+    """Return the text of HTML, and how many pieces of markup were read for it.
+
+    Blocks become lines, links keep their address, character references are decoded. Raises InvalidMessage for more than
+    `most` pieces of markup.
+    """
     reader = HtmlReader(html, most=most)
     return _written(reader), reader.pieces
 
