@@ -36,6 +36,13 @@ from soapstone.vocabulary.attributes import AttributeKind
         ("date", "2/9/2024", "02/09/2024"),
         ("date", "2024-02-09", "02/09/2024"),
         ("date", "2024-02-09T10:00:00", "02/09/2024"),
+        # As Gnumeric writes every date into CSV, and Excel does in Japan.
+        ("date", "2024/02/09", "02/09/2024"),
+        ("date", "2024/02/09 10:00:00", "02/09/2024"),
+        ("date", "2024/2/9", "02/09/2024"),
+        ("date", "2024-2-9", "02/09/2024"),
+        ("date", "2024/02-09", None),
+        ("date", "2024/13/01", None),
         ("date", "02/30/2024", None),
         ("date", "0001-01-01", "01/01/0001"),
         ("date", "9.2.2024", None),

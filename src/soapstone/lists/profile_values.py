@@ -10,7 +10,8 @@ from soapstone.vocabulary.attributes import AttributeKind
 
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d{0,2})?|\.\d{1,2})", re.ASCII)
 _DATE = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})", re.ASCII)
-_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?", re.ASCII)
+# The year first, with hyphens (ISO 8601) or slashes.
+_ISO_DATE = re.compile(r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:[T ].*)?", re.ASCII)
 _SWITCHES = {"on": "on", "true": "on", "1": "on", "off": "off", "false": "off", "0": "off"}
 # Any other word checks a box: a client may send the number of the box.
 _BOXES_OFF = frozenset({"off", "false", "no", "0"})
@@ -74,7 +75,7 @@ def _stored_date(value: str) -> str | None:
     if found := _DATE.fullmatch(value):
         month, day, year = map(int, found.groups())
     elif found := _ISO_DATE.fullmatch(value):
-        year, month, day = map(int, found.groups())
+        year, month, day = map(int, found.group(1, 3, 4))
     else:
         return None
     try:
