@@ -111,6 +111,7 @@ def test_times_are_read_where_there_is_one_way_to_read_them() -> None:
     for text in (
         "2024-02-29 13:05:07",
         "2024/02/29 13:05:07",
+        "2024/2/29 13:05:07",
         "2024-02-29T13:05:07Z",
         "2024-02-29T14:05:07+01:00",
         "2024-02-29 13:05:07.000000 +0000 UTC",
@@ -119,8 +120,10 @@ def test_times_are_read_where_there_is_one_way_to_read_them() -> None:
         "1709211907000",
     ):
         assert time_of(text) == LEAP, text
-    assert time_of("2024-02-29") == LEAP.replace(hour=0, minute=0, second=0)
-    for text in ("", "02/03/2024", "yesterday", "2024-13-01", "12", "0000-00-00 00:00:00", "9" * 400):
+    assert time_of("2024-02-29") == time_of("2024/2/29") == LEAP.replace(hour=0, minute=0, second=0)
+    # As Excel writes it in Japan.
+    assert time_of("2024/2/29 9:05") == LEAP.replace(hour=9, second=0)
+    for text in ("", "02/03/2024", "yesterday", "2024-13-01", "2024/2-29", "12", "0000-00-00 00:00:00", "9" * 400):
         assert time_of(text) is None, text
     coming = time_of("2999-01-01")
     assert coming is not None

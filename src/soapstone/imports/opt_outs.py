@@ -161,10 +161,12 @@ def _time_of(text: str) -> datetime | None:
             form = _TIME.fullmatch(text)
             if form is None:
                 return None
-            date, clock, fraction, zone = form.groups()
+            year, _, month, day, clock, fraction, zone = form.groups()
             zone = (zone or "Z").replace("UTC", "Z").replace("GMT", "Z")
             fraction = f".{fraction[:6]}" if fraction and len(clock) > 5 else ""
-            moment = datetime.fromisoformat(f"{date.replace('/', '-')}T{clock or '00:00'}{fraction}{zone}")
+            clock = clock or "00:00"
+            clock = f"0{clock}" if clock[1] == ":" else clock
+            moment = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{clock}{fraction}{zone}")
     except (ValueError, OverflowError):
         return None
     moment = moment.astimezone(UTC)
@@ -173,9 +175,9 @@ def _time_of(text: str) -> datetime | None:
 
 # Longest time in characters. Times are cached, so they must not be long.
 LONGEST_TIME = 64
-# 2024-02-29, 2024/02/29 13:05, 2024-02-29T13:05:07.123Z, 2024-02-29 13:05:07.123456 +0000 UTC.
+# 2024-02-29, 2024/2/29 9:05, 2024-02-29T13:05:07.123Z, 2024-02-29 13:05:07.123456 +0000 UTC.
 _TIME = re.compile(
-    r"(\d{4}[-/]\d\d[-/]\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?)?"
+    r"(\d{4})([-/])(\d{1,2})\2(\d{1,2})(?:[T ](\d{1,2}:\d\d(?::\d\d)?)(?:[.,](\d+))?)?"
     r"(?:\s*(Z|UTC|GMT|[+-]\d\d:?\d\d|[+-]\d\d)(?:\s+(?:[A-Z]{2,5}|[+-]\d{2,4}))?)?"
 )
 # A date in any order: 2/29/2024, 29.02.2024 13:05.
