@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "backoff": set(),
     "loopback": set(),
     "heap": set(),
+    "thread_turns": set(),
     # Closed sets, which every part but `wire` may use.
     "vocabulary": set(),
     "store": set(),
@@ -47,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     # A supplied file is read as an import file is.
     "sending": {"jobs", "store", "accounts", "address_repair", "addresses", "lists", "contacts", "imports", "tracking"},
     # Bounces and complaints change contacts.
-    "tracking": {"jobs", "store", "accounts", "addresses", "lists", "contacts"},
+    "tracking": {"jobs", "store", "accounts", "addresses", "lists", "contacts", "thread_turns"},
     # One person in all of these.
     "personal_data": {"jobs", "store", *ROOMS - {"personal_data"}},
     # What an operator may set. Rooms get the values handed to them.

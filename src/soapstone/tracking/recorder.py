@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import copy_context
 from datetime import timedelta
 from itertools import chain, islice
@@ -33,6 +33,7 @@ from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, sends, spool_positions, tracked_links
 from soapstone.store.timestamps import EPOCH
 from soapstone.store.transient_errors import RecordsUnavailable, transient_error
+from soapstone.thread_turns import short_turns
 from soapstone.tracking.act_batch import Act, AnonymousAct
 from soapstone.tracking.act_plans import ActPlan, ActPlans, OutdatedPlan
 from soapstone.tracking.judgement import REPEAT, Judgement
@@ -266,18 +267,19 @@ class Recorder:
     def _take(self) -> int:
         """Judge and record the next records of each segment; return their number."""
         taken = 0
-        while batch := self._next_batch():
-            taken += batch.records
-            is_large = batch.records >= MOST_RECORDS // 2
-            self._hand_over(batch, ahead=is_large)
-            if self._storing is None:
-                return taken
-            if not is_large:
-                break
-            if taken >= MOST_BATCHES * MOST_RECORDS:
-                # The last one is stored while the next round reads.
-                return taken
-        self._finish_storing()
+        with short_turns() if self._storing is not None else nullcontext():
+            while batch := self._next_batch():
+                taken += batch.records
+                is_large = batch.records >= MOST_RECORDS // 2
+                self._hand_over(batch, ahead=is_large)
+                if self._storing is None:
+                    return taken
+                if not is_large:
+                    break
+                if taken >= MOST_BATCHES * MOST_RECORDS:
+                    # The last one is stored while the next round reads.
+                    return taken
+            self._finish_storing()
         if not taken:
             self._plans.forget()
         return taken
