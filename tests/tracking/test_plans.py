@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import event, select
 from tests.tracking.ledger import send
 
 from soapstone.accounts.account import Accounts
+from soapstone.clock import Shift, shifted
 from soapstone.store.database import Database
 from soapstone.store.tables import tracked_links
 from soapstone.tracking.bounce_classes import Bounce
@@ -30,7 +32,11 @@ def test_nothing_is_looked_through_from_end_to_end(database: Database) -> None:
         link = connection.execute(select(tracked_links.c.id).limit(1)).scalar_one()
         asked.clear()
         record_results(connection, [FinalResult(delivery_id=mail) for mail in sent.mails])
-        record_acts(connection, [Act(Kind.OPEN, sent.mails[0]), Act(Kind.CLICK, sent.mails[1], link)])
+        acts = [Act(Kind.OPEN, sent.mails[0]), Act(Kind.CLICK, sent.mails[1], link)]
+        record_acts(connection, acts)
+        # New counters beside some that are ahead of the clock are dated by a statement of their own.
+        with shifted(Shift(timedelta(hours=-1))):
+            record_acts(connection, [*acts, Act(Kind.MACHINE_OPEN, sent.mails[0])])
         bounce = Bounce(bounce_class=BounceClass.HARD, reason="User Unknown", code="5.1.1", detail="no such user")
         record_bounces(connection, dict.fromkeys(sent.mails[2:], bounce))
     event.remove(database.engine, "before_cursor_execute", note)

@@ -218,20 +218,24 @@ def _advance(connection: Connection, wanted: Counter[_Key], past: int | None) ->
     # All transactions lock counters in the same order.
     ordered = sorted(wanted)
     pieces = [ordered[start : start + _BATCH] for start in range(0, len(ordered), _BATCH)]
-    moment = _microseconds(now()) if past is None else past
+    kind = connection.dialect.name
+    # SQLite's transactions that write have locked all, so that this is their date unless the clock was set back.
+    ahead = AHEAD if kind == "sqlite" else timedelta(0)
+    at = _microseconds(now() + ahead) if past is None else past
     reached: dict[_Key, int] = {}
-    latest = moment
+    dates = {at}
     for keys in pieces:
-        given = tuple(value for key in keys for value in (*key, wanted[key], moment))
-        rows = run(connection, _advancing(len(keys), connection.dialect.name), given)
-        for scope, scope_id, kind, last, last_at in rows:
-            reached[scope, scope_id, kind] = last - wanted[scope, scope_id, kind]
-            latest = max(latest, last_at)
-    # The clock may have been set back since the last event.
-    at = max(_microseconds(now() + AHEAD) if past is None else past, latest)
-    for keys in pieces:
-        given = (at, *(part for key in keys for part in key))
-        run(connection, _dating(len(keys), connection.dialect.name), given)
+        given = tuple(value for key in keys for value in (*key, wanted[key], at))
+        for scope, scope_id, event_kind, last, last_at in run(connection, _advancing(len(keys), kind), given):
+            reached[scope, scope_id, event_kind] = last - wanted[scope, scope_id, event_kind]
+            dates.add(last_at)
+    if past is None and kind != "sqlite":
+        dates.add(_microseconds(now() + AHEAD))
+    if len(dates) > 1:
+        at = max(dates)
+        for keys in pieces:
+            given = (at, *(part for key in keys for part in key))
+            run(connection, _dating(len(keys), kind), given)
     return reached, EPOCH + timedelta(microseconds=at)
 
 
@@ -242,10 +246,11 @@ def _microseconds(moment: datetime) -> int:
 # Statements of the driver: those of SQLAlchemy take several times as long, and each group of events needs them.
 @cache
 def _advancing(counters: int, kind: str) -> str:
-    """Return the statement that moves counters on and returns them."""
+    """Return the statement that moves counters on and returns them; on SQLite it dates them, too."""
+    dated = ", last_at = max(event_counter.last_at, excluded.last_at)" if kind == "sqlite" else ""
     return f"""
         INSERT INTO event_counter (scope, scope_id, kind, last, last_at) VALUES {_rows(counters, 5, kind)}
-        ON CONFLICT (scope, scope_id, kind) DO UPDATE SET last = event_counter.last + excluded.last
+        ON CONFLICT (scope, scope_id, kind) DO UPDATE SET last = event_counter.last + excluded.last {dated}
         RETURNING scope, scope_id, kind, last, last_at
     """  # noqa: S608 - placeholders
 
