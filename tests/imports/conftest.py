@@ -54,14 +54,14 @@ def submit(imports: Imports, blobs: Blobs) -> Callable[..., Job]:
 def work_off(database: Database, blobs: Blobs) -> Callable[..., None]:
     """Make one attempt at the oldest import that waits; `run_type` replaces the usual run."""
 
-    def work_off(*, chunk_rows: int = 5000, run_type: type[Run] = Run) -> None:
+    def work_off(*, chunk_rows: int = 5000, stage_rows: int = 5000, run_type: type[Run] = Run) -> None:
         jobs = Jobs(database)
         jobs.expire_leases()
         job = jobs.claim("test", IMPORTS, timedelta(minutes=5))
         assert job is not None, jobs.find()
         run = run_type(database, blobs, job, lease=timedelta(minutes=5), stopping=lambda: False)
         try:
-            run_import(run, chunk_rows=chunk_rows)
+            run_import(run, chunk_rows=chunk_rows, stage_rows=stage_rows)
         except JobFailed as failure:
             run.fail(str(failure))
         except Exception:
@@ -75,7 +75,7 @@ def work_off(database: Database, blobs: Blobs) -> Callable[..., None]:
 
 @pytest.fixture
 def run_file(database: Database, submit: Callable[..., Job], work_off: Callable[..., None]) -> Callable[..., Job]:
-    """Submit an import and run it to its end: account, list or None, file, spec; `chunk_rows`."""
+    """Submit an import and run it to its end: account, list or None, file, spec; `chunk_rows`, `stage_rows`."""
 
     def run_file(*args: Any, **options: Any) -> Job:
         job_id = submit(*args).id

@@ -40,27 +40,38 @@ def keys_of(block: Block) -> Found:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    LINES, st.booleans(), st.integers(1, 5), st.sampled_from([8, 64, 1 << 20]), st.sampled_from([1, 40]), st.booleans()
+    LINES,
+    st.booleans(),
+    st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    st.sampled_from([8, 64, 1 << 20]),
+    st.sampled_from([1, 40]),
+    st.booleans(),
 )
 def test_ranges_hold_all_rows_and_repeated_keys_are_known(
-    tmp_path: Path, lines: list[str], header: bool, range_rows: int, block: int, range_bytes: int, spill: bool
+    tmp_path: Path,
+    lines: list[str],
+    header: bool,
+    sizes: tuple[int, int],
+    block: int,
+    range_bytes: int,
+    spill: bool,
 ) -> None:
     """mm-54, lk-76: the last of several rows with one key counts, of those with the highest rank."""
-    data = "".join(lines).encode()
+    data, (most, few) = "".join(lines).encode(), sizes
     everything = list(Records(io.BytesIO(data), UTF8, Place(0, 1)))[header:]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks_module, "BLOCK_BYTES", block)
         patch.setattr(module, "RANGE_BYTES", range_bytes)
         patch.setattr(module, "HELD_KEYS", 2 if spill else 1000)
         records = blocks(io.BytesIO(data), UTF8, Place(0, 1))
-        found = finished(build(records, keys_of, header=header, range_rows=range_rows, scratch=tmp_path))
+        found = finished(build(records, keys_of, header=header, range_rows=most, first_rows=few, scratch=tmp_path))
     assert found.rows == len(everything)
     cut = [list(Records(io.BytesIO(data), UTF8, part.start, part.stop)) for part in found.ranges]
     assert [record for part in cut for record in part] == everything
     assert [(part.first, part.rows) for part in found.ranges] == [
         (sum(map(len, cut[:number])), len(part)) for number, part in enumerate(cut)
     ]
-    assert all(0 < part.rows <= range_rows for part in found.ranges)
+    assert all(0 < part.rows <= min(most, max(few, part.first)) for part in found.ranges)
     keys = [record.fields[0] for record in everything]
     ranks = [int("!" in record.fields[-1]) for record in everything]
     order = sorted(range(len(keys)), key=lambda row: (ranks[row], row))

@@ -26,18 +26,19 @@ MakeTask = Callable[..., Task]
 
 @pytest.fixture
 def task(tmp_path: Path) -> MakeTask:
-    def task(data: bytes, *, chunk_rows: int = 3, done: int = 0, kind: str = "sqlite") -> Task:
+    def task(data: bytes, *, chunk_rows: int = 3, stage_rows: int = 3, **more: Any) -> Task:
         (tmp_path / "file").write_bytes(data)
+        options: dict[str, Any] = {"kind": "sqlite", "done": 0} | more
         return Task(
             path=str(tmp_path / "file"),
             folder=str(tmp_path),
             spec=SPEC,
             key="email",
             attributes=[],
-            kind=kind,
             chunk_rows=chunk_rows,
-            done=done,
+            stage_rows=stage_rows,
             most_bytes=1 << 20,
+            **options,
         )
 
     return task
@@ -79,6 +80,32 @@ def test_what_a_stage_holds(task: MakeTask) -> None:
         "1\tb@x.com\t0\tb@x.com\tUlm\n",
         "1\ta@x.com\t4\ta@x.com\tRom\n2\tc@x.com\t3\tc@x.com\ta\\\\b\\tc\n3\td@x.com\t5\td@x.com\t\n",
     ]
+
+
+@pytest.mark.parametrize("merged", [(), (2, 5), (4,)])
+def test_a_chunk_is_staged_by_ranges_of_its_keys(task: MakeTask, merged: tuple[int, ...]) -> None:
+    """Each of its rows once, those that are rejected and those that are merged already apart."""
+    keys = ["f", "b", "", "d", "a", "e", "c"]
+    data = "".join(f"{key}@x.com,{n}\n" if key else "bad\n" for n, key in enumerate(keys)).encode()
+    given = task(data, chunk_rows=7, stage_rows=2, kind="postgresql", merged=merged)
+    # The first chunk is no larger than a stage.
+    staged = [(event, text.decode()) for event, text in told(read(given)) if isinstance(event, Staged)]
+    assert [event.done for event, _ in staged] == sorted(event.done for event, _ in staged)
+    assert staged[-1][0].done == 7
+    assert sorted(line for event, _ in staged for line in event.lines) == [n for n in range(1, 8) if n not in merged]
+    for event, text in staged:
+        assert event.lines == sorted(event.lines)
+        rows = [line.split("\t") for line in text.splitlines()]
+        assert len(rows) == event.staged == len(event.lines) - len(event.refused)
+        for _, key, number, _, place in rows:
+            # The number leads to the line, and a value to the row of the file.
+            assert event.lines[int(number) - event.first] == int(place) + 1
+            assert key == f"{keys[int(place)]}@x.com"
+    by_chunk: dict[int, list[str]] = {}
+    for event, text in staged:
+        chunk = 0 if event.first < 2 else 1 if event.first < 4 else 2
+        by_chunk.setdefault(chunk, []).extend(line.split("\t")[1] for line in text.splitlines())
+    assert all(found == sorted(found) for found in by_chunk.values())
 
 
 def test_a_process_tells_why_a_file_cannot_be_read(task: MakeTask) -> None:

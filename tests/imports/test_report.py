@@ -84,6 +84,7 @@ def test_a_login_is_told_of_nobody_whom_it_does_not_see(
 
 @pytest.mark.parametrize("wanted", [None, {"added"}, {"duplicate", "invalid_address"}, {"banned"}])
 @pytest.mark.parametrize("size", [1, 4, 100])
+@pytest.mark.parametrize(("chunk_rows", "stage_rows"), [(7, 7), (20, 1), (40, 6)])
 def test_pages_are_cut_from_one_sequence(
     imports: Imports,
     account: Account,
@@ -91,9 +92,13 @@ def test_pages_are_cut_from_one_sequence(
     run_file: RunFile,
     wanted: set[str] | None,
     size: int,
+    chunk_rows: int,
+    stage_rows: int,
 ) -> None:
     lines = [f"N{n},{'bad' if n % 5 == 0 else f'p{n % 17}@x.com'}\n" for n in range(40)]
-    job = run_file(account, newsletter, "".join(lines).encode(), SPEC, chunk_rows=7)
+    data = "".join(lines).encode()
+    job = run_file(account, newsletter, data, SPEC, chunk_rows=chunk_rows, stage_rows=stage_rows)
+    assert [row.line for row in imports.outcomes(job.id)] == list(range(1, 41))
     everything = [row for row in imports.outcomes(job.id) if wanted is None or row.outcome in wanted]
     pages = [imports.outcomes(job.id, wanted, offset=offset, limit=size) for offset in range(0, 45, size)]
     assert [row for page in pages for row in page] == everything

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import now
-from soapstone.imports import index, reader, reading, sweep
+from soapstone.imports import blocks, index, reader, reading, sweep
 from soapstone.imports.imports import Imports
 from soapstone.imports.merge import Merge
 from soapstone.imports.runner import run_import
@@ -111,7 +112,10 @@ def portable(found: dict[str, Any], here: ContactList) -> dict[str, Any]:
     return found | {"members": [member[1:] for member in found["members"] if member[0] == here.id]}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("case", "chunk_rows", "stage_rows"),
+    [*((case, 4, 4) for case in CASES), *((case, 10, 2) for case in ("add", "replace", "custom id"))],
+)
 def test_killed_at_any_chunk_it_ends_as_if_undisturbed(
     database: Database,
     prepare: Callable[[str], tuple[Account, ContactList]],
@@ -123,20 +127,23 @@ def test_killed_at_any_chunk_it_ends_as_if_undisturbed(
     blobs: Blobs,
     monkeypatch: pytest.MonkeyPatch,
     case: str,
+    chunk_rows: int,
+    stage_rows: int,
 ) -> None:
     monkeypatch.setattr(sweep, "SWEEP_ROWS", 4)
+    sizes = {"chunk_rows": chunk_rows, "stage_rows": stage_rows}
 
     def outcome(*crashes: tuple[int, str]) -> tuple[Any, ...]:
         account, here = prepare(case)
         job_id = submit(account, here, SECOND, CASES[case]).id
         for at, when in crashes:
             try:
-                work_off(chunk_rows=4, run_type=crashing(at, when))
+                work_off(**sizes, run_type=crashing(at, when))
             except Crash:
                 continue
             break
         else:
-            work_off(chunk_rows=4)
+            work_off(**sizes)
         job = Jobs(database).get(None, job_id)
         assert job is not None
         kept = Lists(database).get(account.id, here.id)
@@ -148,6 +155,7 @@ def test_killed_at_any_chunk_it_ends_as_if_undisturbed(
             (kept.members, kept.subscribed),
             (job.state, job.step, job.error, job.counters, progress, imports.counts(job)),
             rejects(job_id),
+            [(row.line, row.outcome, row.email, row.number) for row in imports.outcomes(job_id)],
             job.attempt,
         )
 
@@ -171,7 +179,7 @@ def test_killed_at_any_chunk_it_ends_as_if_undisturbed(
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("chunk_rows", [1, 2, 7])
+@pytest.mark.parametrize(("chunk_rows", "stage_rows"), [(1, 1), (2, 2), (7, 7), (7, 3), (10, 1)])
 def test_the_size_of_chunks_makes_no_difference(
     prepare: Callable[[str], tuple[Account, ContactList]],
     run_file: RunFile,
@@ -179,12 +187,13 @@ def test_the_size_of_chunks_makes_no_difference(
     rejects: Rejects,
     case: str,
     chunk_rows: int,
+    stage_rows: int,
 ) -> None:
     """But for the order in which new members are numbered: in a chunk it is that of their keys."""
     results = []
-    for size in (5000, chunk_rows):
+    for sizes in ((5000, 5000), (chunk_rows, stage_rows)):
         account, here = prepare(case)
-        job = run_file(account, here, SECOND, CASES[case], chunk_rows=size)
+        job = run_file(account, here, SECOND, CASES[case], chunk_rows=sizes[0], stage_rows=sizes[1])
         found = portable(look(account.id), here)
         found["members"] = [member[:-1] for member in found["members"]]
         results.append((found, job.counters, job.checkpoint["list_members"], rejects(job.id)))
@@ -209,6 +218,44 @@ def test_the_size_of_chunks_may_change_between_attempts(
     work_off(chunk_rows=4)
     assert portable(look(account.id), here) == portable(look(other_account.id), other)
     assert rejects(job.id) == rejects(other_job.id)
+
+
+def test_the_rest_of_a_chunk_is_merged_wherever_the_next_attempt_cuts_the_file(
+    database: Database,
+    prepare: Callable[[str], tuple[Account, ContactList]],
+    run_file: RunFile,
+    submit: Callable[..., Job],
+    work_off: Callable[..., None],
+    look: Look,
+    rejects: Rejects,
+    imports: Imports,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after an update of the program between two stages of one chunk."""
+
+    def told(job: Job) -> list[tuple[int, str, str]]:
+        return [(row.line, row.outcome, row.email) for row in imports.outcomes(job.id)]
+
+    account, here = prepare("add")
+    job = run_file(account, here, SECOND, CASES["add"])
+    other_account, other = prepare("add")
+    other_job = submit(other_account, other, SECOND, CASES["add"])
+    with pytest.raises(Crash):
+        work_off(chunk_rows=10, stage_rows=2, run_type=crashing(3, "after"))
+    half = Jobs(database).get(None, other_job.id)
+    assert half is not None
+    assert 4 == half.checkpoint["complete"] < half.checkpoint["done"] < 8
+    lines = [line for line, _, _ in told(half)]
+    assert len(lines) == half.checkpoint["done"]
+    assert lines == sorted(lines)
+    assert Counter(outcome for _, outcome, _ in told(half)) == half.counters
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 40)
+    monkeypatch.setattr(index, "RANGE_BYTES", 20)
+    work_off()
+    found, expected = look(other_account.id), look(account.id)
+    assert portable(found, other)["contacts"] == portable(expected, here)["contacts"]
+    assert rejects(job.id) == rejects(other_job.id)
+    assert told(other_job) == told(job)
 
 
 @pytest.mark.parametrize("chunk_rows", [2, 5000])

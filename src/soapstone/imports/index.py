@@ -71,14 +71,17 @@ def build(
     *,
     header: bool,
     range_rows: int,
+    first_rows: int,
     scratch: Path,
     holds: Callable[[str], bool] = lambda _: True,
 ) -> Generator[int, None, FileIndex]:
     """Read the file once, block by block; yield the number of rows so far and return the index.
 
     `keys_of` returns the keys of a block's rows. Of the rows with one key the last of the highest rank supersedes the
-    others. `holds` tells whether unchecked rows with a key count; it is asked only about keys that recur. Memory stays
-    small: ranges and one bit per row; keys go through a nameless file in the folder `scratch`.
+    others. `holds` tells whether unchecked rows with a key count; it is asked only about keys that recur. A range has
+    up to `range_rows` rows, the first up to `first_rows`, and each next one at most as many as are before it: the merge
+    need not wait long for the first. Memory stays small: ranges and one bit per row; keys go through a nameless file in
+    the folder `scratch`.
     """
     ranges: list[Range] = []
     # The next row, and the first one of the present range.
@@ -94,10 +97,10 @@ def build(
             keys.add(found, row, ranks, checked=checked)
             # A range ends when it has its rows, also within a block, or at the end of a block when it is large.
             read, row = row, row + len(found)
-            while row - first >= range_rows:
-                place = block.place(skipped + first + range_rows - read)
-                ranges.append(Range(first, range_rows, start, place.offset))
-                start, first = place, first + range_rows
+            while row - first >= (most := min(range_rows, max(first_rows, first))):
+                place = block.place(skipped + first + most - read)
+                ranges.append(Range(first, most, start, place.offset))
+                start, first = place, first + most
             last = block.end
             if row > first and last.offset - start.offset >= RANGE_BYTES:
                 ranges.append(Range(first, row - first, start, last.offset))

@@ -1,6 +1,7 @@
-"""Parts: the outcomes of one chunk's rows, packed into a few bytes per row.
+"""Parts: the outcomes of one stage's rows, packed into a few bytes per row.
 
-A part is stored in the transaction of its chunk, so that outcomes and counters never disagree.
+A part is stored in the transaction that merges its rows, so that outcomes and counters never disagree. The parts of one
+chunk have rows between each other's.
 """
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
 from soapstone.store.tables import import_parts
 
@@ -21,8 +23,8 @@ LEVEL = 1
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The rows of a chunk from the file's row `first` on: rows per outcome, and the physical line, outcome code and
-    contact (0 for none) of each row."""
+    """Rows in the order of the file, of which `first` is the number of the first: rows per outcome, and the physical
+    line, outcome code and contact (0 for none) of each row."""
 
     first: int
     counts: Mapping[str, int]
@@ -31,7 +33,7 @@ class Part:
     contact_ids: Sequence[int]
 
     def store(self, connection: Connection, job_id: int) -> None:
-        """Store the part in the chunk's transaction."""
+        """Store the part in the transaction that merges its rows."""
         values = {
             "job_id": job_id,
             "first_row": self.first,
@@ -44,6 +46,13 @@ class Part:
         connection.execute(insert(import_parts).values(**values))
 
 
+def stored_lines(connection: Connection, job_id: int, first: int) -> Iterator[int]:
+    """Yield the lines of the parts that begin with the file's row `first` or later."""
+    query = select(import_parts.c.lines).where(import_parts.c.job_id == job_id, import_parts.c.first_row >= first)
+    for packed in connection.execute(query).scalars():
+        yield from unpack_lines(packed)
+
+
 def pack_lines(lines: Sequence[int]) -> bytes:
     """Pack ascending physical lines, as distances from the previous line."""
     distances = array("Q", map(int.__sub__, lines, [0, *lines[:-1]]))
@@ -52,11 +61,7 @@ def pack_lines(lines: Sequence[int]) -> bytes:
 
 def unpack_lines(data: bytes) -> list[int]:
     """Unpack the lines of `pack_lines`."""
-    lines, line = [], 0
-    for distance in _unpacked("Q", data):
-        line += distance
-        lines.append(line)
-    return lines
+    return list(accumulate(_unpacked("Q", data)))
 
 
 def pack_numbers(numbers: Sequence[int]) -> bytes:

@@ -20,13 +20,11 @@ from contextlib import suppress
 from typing import Any
 
 from soapstone.heap import keep_heap
-from soapstone.imports.reading import Event, Staged, Task, read
+from soapstone.imports.reading import AHEAD, Event, Staged, Task, read
 from soapstone.imports.records import UnreadableError
 
 # Reading a smaller file, in bytes, takes less time than starting a process.
 LARGE_BYTES = 4 << 20
-# Chunks that may be staged ahead of the merge, the one being merged included.
-AHEAD = 2
 # Niceness of the process: the worker, which holds SQLite's write lock while it merges, and web processes go first.
 NICENESS = 5
 # Milliseconds between two calls of `heed` while the process is silent.
@@ -132,7 +130,7 @@ def _send(event: Event | Exception | None) -> None:
 
 
 def _listen(room: threading.Semaphore) -> None:
-    # One byte for each merged chunk; the end of the pipe when the worker is gone.
+    # One byte for each merged stage; the end of the pipe when the worker is gone.
     while os.read(sys.stdin.fileno(), 1):
         room.release()
     os._exit(0)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -19,9 +20,8 @@ from soapstone.imports.archives import unpacked
 from soapstone.imports.blocks import Block, blocks
 from soapstone.imports.encodings import plain
 from soapstone.imports.file_kinds import beginning_of, check_kind
-from soapstone.imports.opt_out_columns import Meaning
 from soapstone.imports.records import Dialect, Place, Records, behind
-from soapstone.imports.rows import Checked, Rows
+from soapstone.imports.rows import Checked, Record, Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_positions
@@ -30,15 +30,20 @@ from soapstone.vocabulary.rows import ImportOutcome
 
 # Seconds between two reports of the first pass.
 NEWS = 0.3
+# Stages that may be ahead of the merge, the one being merged included: all of a chunk, while the next one is parsed.
+AHEAD = 10
+# Keys for each stage that tell where to cut a chunk.
+SAMPLED = 128
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A file to read, and how: all in plain values, so that it can be sent to another process.
 
-    `folder` belongs to this task alone. `kind` is that of the database, `done` the number of rows merged already,
-    `most_bytes` the limit for a packed file. `rejects` are rows to reject whatever they hold: the reason by physical
-    line.
+    `folder` belongs to this task alone. `kind` is that of the database. A chunk has up to `chunk_rows` rows, a stage up
+    to `stage_rows` of them. All rows before `done` are merged already, and of the others those that begin on the
+    physical lines `merged`. `most_bytes` is the limit for a packed file. `rejects` are rows to reject whatever they
+    hold: the reason by physical line.
     """
 
     path: str
@@ -48,8 +53,10 @@ class Task:
     attributes: list[ProfileAttribute]
     kind: str
     chunk_rows: int
+    stage_rows: int
     done: int
     most_bytes: int
+    merged: Collection[int] = frozenset()
     rejects: Mapping[int, str] = field(default_factory=dict)
 
     def rows(self) -> Rows:
@@ -80,7 +87,7 @@ class Indexed(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A row rejected without the database; `position` counts from the chunk's first row."""
+    """A row rejected without the database; `position` is its place among the staged rows."""
 
     position: int
     reason: str
@@ -88,13 +95,16 @@ class Rejection(NamedTuple):
 
 
 class Staged(NamedTuple):
-    """A chunk that is ready for the merge: its first row, the physical line of each row, the number of rows at `path`.
+    """Rows of a chunk that are ready for the merge: the number of the first, the physical line of each, and how many
+    rows are at `path`. They are in the order of the file, with others between them.
 
-    `repaired` is the number of accepted rows with a repaired address. `misfits` are positions of rows by attribute
-    number: see Rows. `surplus` are those of rows with a key and values beyond the last heading.
+    When they are merged, all rows before `done` are. `repaired` is the number of accepted rows with a repaired address.
+    `misfits` are positions of rows by attribute number: see Rows. `surplus` are those of rows with a key and values
+    beyond the last heading.
     """
 
     first: int
+    done: int
     lines: list[int]
     staged: int
     path: str
@@ -136,6 +146,7 @@ def read(task: Task) -> Iterator[Event]:
             keys_of,
             header=spec.header,
             range_rows=task.chunk_rows,
+            first_rows=task.stage_rows,
             scratch=folder,
             holds=rows.is_key,
         )
@@ -145,14 +156,17 @@ def read(task: Task) -> Iterator[Event]:
         yield Indexed(found.rows, opened.codec, headings, rows.meaningless)
         named = [number for number, name in enumerate(headings, 1) if name.strip()]
         columns = max([rows.all_columns, *named]) if spec.header else None
-        for number, part in enumerate(found.ranges):
+        # In turn: one more than may be ahead, because it is written before it has to wait.
+        paths = cycle([folder / f"stage-{number}" for number in range(AHEAD + 1)])
+        for part in found.ranges:
             if part.first + part.rows > task.done:
+                records = found_in(part.start, part.stop, rows.key_columns, texts=True)
                 superseded = found.superseded_in(part.first, part.rows)
-                # Three names in turn: one chunk is merged, one is ready, one is being staged.
-                path = folder / f"stage-{number % 3}"
-                wanted = rows.key_columns if stage.takes_texts else None
-                records = found_in(part.start, part.stop, wanted, texts=True)
-                yield _staged(stage, records, dialect.delimiter, part.first, task.done, superseded, path, columns)
+                chunk = _Chunk(stage, records, superseded, part.first, dialect.delimiter)
+                for positions, done in chunk.cut(task):
+                    yield chunk.staged(positions, done, next(paths), columns)
+                # Else two chunks would be in memory.
+                del chunk
 
 
 def _rejecting(found: Iterator[Block], rejects: Mapping[int, str]) -> Iterator[Block]:
@@ -195,57 +209,94 @@ def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking,
             yield Looking(count)
 
 
-def _staged(
-    stage: Stage,
-    found: Iterator[Block],
-    delimiter: str,
-    first: int,
-    done: int,
-    superseded: list[int],
-    path: Path,
-    columns: int | None,
-) -> Staged:
-    """Stage the rows from `first` on, except those done. Values after `columns` columns are surplus."""
-    # A record that is a text is split when its fields are needed: a chunk of them takes far less memory so.
-    records: list[str | list[str]] = []
-    lines: list[int] = []
-    keys: list[str] = []
-    emails: list[str] = []
-    flaws: dict[int, str] = {}
-    opt_outs: list[Meaning] = []
-    repaired: set[int] = set()
-    texts = True
-    for block in found:
-        texts &= bool(block.texts)
-        checked = stage.rows.check(block.rows, block.flaws)
-        flaws |= {len(records) + position: flaw for position, flaw in checked.flaws.items()}
-        repaired.update(len(records) + position for position in checked.repaired)
-        records += block.texts or block.rows
-        lines += block.lines
-        keys += checked.keys
-        emails += checked.emails
-        opt_outs += checked.opt_outs
-    for position in superseded:
-        keys[position] = ""
-        flaws[position] = ImportOutcome.DUPLICATE
-    if done > first:
-        # Another version of this program has split the file elsewhere.
-        gone = done - first
-        first, records, lines, keys, emails = done, records[gone:], lines[gone:], keys[gone:], emails[gone:]
-        opt_outs = opt_outs[gone:]
-        flaws = {position - gone: flaw for position, flaw in flaws.items() if position >= gone}
-        repaired = {position - gone for position in repaired if position >= gone}
+class _Chunk:
+    """The checked rows of a range of the file, `first` the number of the first.
 
-    def fields(position: int) -> list[str]:
-        record = records[position]
-        return record.split(delimiter) if isinstance(record, str) else record
+    A record that is a text is split when it is staged: a chunk of them takes far less memory so.
+    """
 
-    delimiters = list(map(str.count, cast("list[str]", records), repeat(delimiter))) if texts else []
-    checked = Checked(keys, emails, flaws, opt_outs)
-    staged = stage.write(path, records, delimiter, checked, first, min(delimiters, default=-1))
-    refused = [Rejection(position, reason, fields(position)) for position, reason in sorted(flaws.items())]
-    surplus = []
-    if columns is not None and not (texts and max(delimiters, default=0) < columns):
-        surplus = surplus_positions(records, keys, columns, delimiter)
-    count = len(repaired - flaws.keys())
-    return Staged(first, lines, staged, str(path), refused, count, stage.rows.misfits, surplus)
+    def __init__(self, stage: Stage, found: Iterator[Block], superseded: list[int], first: int, delimiter: str) -> None:
+        self._stage, self._first, self._delimiter = stage, first, delimiter
+        self._records: list[str | Record] = []
+        self._lines: list[int] = []
+        self._checked = Checked([], [], {}, [], set())
+        texts = True
+        for block in found:
+            texts &= bool(block.texts)
+            self._add(stage.rows.check(block.rows, block.flaws), len(self._records))
+            self._records += block.texts or block.rows
+            self._lines += block.lines
+        for position in superseded:
+            self._checked.keys[position] = ""
+            self._checked.flaws[position] = ImportOutcome.DUPLICATE
+        self._numbers = [0] * len(self._records)
+        delimiters = list(map(str.count, cast("list[str]", self._records), repeat(delimiter))) if texts else []
+        # The fewest and the most delimiters of a record, if all are texts.
+        self._fewest, self._most = min(delimiters, default=-1), max(delimiters, default=-1 if texts else None)
+
+    def _add(self, checked: Checked, before: int) -> None:
+        mine = self._checked
+        mine.keys.extend(checked.keys)
+        mine.emails.extend(checked.emails)
+        mine.opt_outs.extend(checked.opt_outs)
+        mine.flaws.update({before + position: flaw for position, flaw in checked.flaws.items()})
+        mine.repaired.update(before + position for position in checked.repaired)
+
+    def cut(self, task: Task) -> Iterator[tuple[Sequence[int], int]]:
+        """Yield the positions of rows for one stage after another, by ranges of their keys, and `done` as in Staged.
+
+        The transactions that merge the stages are short, and together write each page of an index about once, as one
+        for the whole chunk would. Rows that are merged already are left out.
+        """
+        first, keys, end = self._first, self._checked.keys, self._first + len(self._records)
+        # Another version of this program may have cut the file elsewhere.
+        left: Sequence[int] = range(max(task.done - first, 0), len(keys))
+        if task.merged:
+            left = [position for position in left if self._lines[position] not in task.merged]
+        if len(left) <= task.stage_rows:
+            yield left, end
+            return
+        # Rows without a key go with the first ones.
+        stages: list[list[int]] = [[] for _ in range(-(-len(left) // task.stage_rows))]
+        some = sorted([keys[position] for position in left[:: len(left) // (SAMPLED * len(stages)) or 1]])
+        bounds = [some[len(some) * n // len(stages)] for n in range(1, len(stages))]
+        for position in left:
+            stages[bisect_right(bounds, keys[position])].append(position)
+        stages = [positions for positions in stages if positions]
+        for positions in stages[:-1]:
+            yield positions, max(first, task.done)
+        yield stages[-1], end
+
+    def staged(self, positions: Sequence[int], done: int, path: Path, columns: int | None) -> Staged:
+        """Stage the rows at these positions. Values after `columns` columns are surplus."""
+        checked, numbers = self._checked, self._numbers
+        first = self._first + (positions[0] if positions else 0)
+        for number, position in enumerate(positions, first):
+            numbers[position] = number
+        order = sorted([position for position in positions if checked.keys[position]], key=checked.keys.__getitem__)
+        misfits = self._stage.write(path, self._records, self._delimiter, checked, order, numbers, self._fewest)
+        refused = [
+            Rejection(numbers[position] - first, checked.flaws[position], self._fields(position))
+            for position in (positions if checked.flaws else ())
+            if position in checked.flaws
+        ]
+        surplus = []
+        if columns is not None and (self._most is None or self._most >= columns):
+            records = [self._records[position] for position in positions]
+            keys = [checked.keys[position] for position in positions]
+            surplus = surplus_positions(records, keys, columns, self._delimiter)
+        return Staged(
+            first=first,
+            done=done,
+            lines=[self._lines[position] for position in positions],
+            staged=len(order),
+            path=str(path),
+            refused=refused,
+            repaired=sum(position in checked.repaired and position not in checked.flaws for position in positions),
+            misfits={attribute: sorted(numbers[at] - first for at in found) for attribute, found in misfits.items()},
+            surplus=surplus,
+        )
+
+    def _fields(self, position: int) -> list[str]:
+        record = self._records[position]
+        return record.split(self._delimiter) if isinstance(record, str) else list(record)

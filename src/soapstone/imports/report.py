@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,10 +45,10 @@ def outcomes(
 ) -> list[RowOutcome]:
     """Return rows with one of the outcomes (None = all), in the order of the file, as the login sees them.
 
-    Parts before the page are skipped by their counts alone, so every page costs about the same.
+    Chunks before the page are skipped by their counts alone, so every page costs about the same.
     """
     with database.read() as connection:
-        found = list(_rows(connection, job.id, wanted, offset, limit))
+        found = list(_rows(connection, job, wanted, offset, limit))
         return [
             row
             for start in range(0, len(found), MOST_VALUES)
@@ -56,29 +57,52 @@ def outcomes(
 
 
 def _rows(
-    connection: Connection, job_id: int, wanted: Collection[str] | None, offset: int, limit: int
+    connection: Connection, job: Job, wanted: Collection[str] | None, offset: int, limit: int
 ) -> Iterator[tuple[int, str, int]]:
     """Return physical line, outcome and contact (0 for none) of rows."""
     part = import_parts.c
-    query = select(part.first_row, part.rows, part.counts).where(part.job_id == job_id).order_by(part.first_row)
     codes = None if wanted is None else {CODES[name] for name in wanted}
-    for first, rows, counts in connection.execute(query).all():
-        count = rows if wanted is None else sum(counts.get(name, 0) for name in wanted)
+    for firsts, counts in _groups(connection, job):
+        count = counts.total() if wanted is None else sum(counts[name] for name in wanted)
         if offset >= count:
             offset -= count
             continue
-        packed = connection.execute(
-            select(part.lines, part.outcomes, part.contact_ids).where(part.job_id == job_id, part.first_row == first)
-        ).one()
-        lines, outcome_codes = unpack_lines(packed.lines), unpack_codes(packed.outcomes)
-        contact_ids = unpack_numbers(packed.contact_ids)
+        packed = select(part.lines, part.outcomes, part.contact_ids).where(part.job_id == job.id)
+        lines, outcome_codes, contact_ids = list[int](), bytearray(), list[int]()
+        for each in connection.execute(packed.where(part.first_row.in_(firsts))):
+            lines += unpack_lines(each.lines)
+            outcome_codes += unpack_codes(each.outcomes)
+            contact_ids += unpack_numbers(each.contact_ids)
         positions = [n for n, code in enumerate(outcome_codes) if codes is None or code in codes]
+        positions.sort(key=lines.__getitem__)
         for n in positions[offset : offset + limit]:
             yield lines[n], NAMES[outcome_codes[n]], contact_ids[n]
         limit -= len(positions[offset : offset + limit])
         offset = 0
         if limit <= 0:
             return
+
+
+def _groups(connection: Connection, job: Job) -> Iterator[tuple[list[int], Counter[str]]]:
+    """Yield the parts whose rows stand between each other's, by their first rows, and their rows per outcome.
+
+    All rows of one group are before those of the next.
+    """
+    part = import_parts.c
+    query = select(part.first_row, part.rows, part.counts).where(part.job_id == job.id).order_by(part.first_row)
+    # The chunk behind it may lack rows.
+    complete, before = job.checkpoint.get("complete", job.checkpoint.get("done", 0)), 0
+    firsts, found = list[int](), Counter[str]()
+    for first, rows, counts in connection.execute(query).all():
+        # All rows before this one are in the parts before it: no others are.
+        if firsts and first == before and first <= complete:
+            yield firsts, found
+            firsts, found = [], Counter()
+        firsts.append(first)
+        found.update(counts)
+        before += rows
+    if firsts:
+        yield firsts, found
 
 
 def _told(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from operator import add, itemgetter
 from typing import Any, NamedTuple
@@ -45,7 +45,13 @@ class Checked(NamedTuple):
     emails: list[str]
     flaws: dict[int, str]
     opt_outs: list[Meaning]
-    repaired: Collection[int] = ()
+    repaired: set[int]
+
+    def at(self, positions: Sequence[int]) -> Checked:
+        """Return rows without flaws, in the order of these positions."""
+        keys, emails = ([each[position] for position in positions] for each in (self.keys, self.emails))
+        opt_outs = [self.opt_outs[position] for position in positions] if self.opt_outs else []
+        return Checked(keys, emails, {}, opt_outs, set())
 
     @property
     def ranks(self) -> list[int]:
@@ -195,7 +201,7 @@ class Rows:
         found |= flaws
         for position in found:
             keys[position] = ""
-        return Checked(keys, emails, found, meanings, fixed)
+        return Checked(keys, emails, found, meanings, set(fixed))
 
     def _meanings(self, rows: Sequence[Record]) -> list[Meaning]:
         """Return the opt-out of each row: the strongest meaning of all its columns."""
@@ -227,12 +233,13 @@ class Rows:
         *,
         whole: bool,
     ) -> Iterator[Sequence[Any]]:
-        """Yield the key, the number and the `values` of the plain rows at the positions of `order`.
+        """Yield the key, the number and the `values` of the plain rows at the positions of `order`, with these numbers.
 
         A record that is a text is split now. `whole` says that all are texts with at least `all_columns` fields.
         """
         self.misfits = {}
-        heads = zip(*(map(each.__getitem__, order) for each in (checked.keys, numbers, checked.emails)), strict=True)
+        keys, emails = (map(each.__getitem__, order) for each in (checked.keys, checked.emails))
+        heads = zip(keys, numbers, emails, strict=True)
         found: Iterator[Any] = map(records.__getitem__, order)
         rows: Iterator[Record]
         if whole:

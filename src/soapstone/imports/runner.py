@@ -1,13 +1,15 @@
-"""Runs an import: index the file, merge its rows chunk by chunk, remove replaced members.
+"""Runs an import: index the file, merge its rows stage by stage, remove replaced members.
 
-The checkpoint, committed with each chunk, holds all of the job's progress:
+The checkpoint, committed with each stage, holds all of the job's progress:
 
 - `read`: data rows seen by the first look through the file; `rows`: all data rows; `encoding`: how it is read;
 - `heading`: the fields of its heading; `meaningless`: headings of opt-outs whose columns hold none;
-- `chunk_rows`: rows of one transaction; `since`, `at`, `done_before`: see Progress;
+- `chunk_rows`: rows of one chunk; `since`, `at`, `done_before`: see Progress;
 - `last_number`: the account's last contact number when the job began: members beyond it came later (replace);
 - `misfits`: values that did not fit their attributes: see there; `surplus`: rows with values beyond the last heading;
-- `done`: rows that have their outcome; `joined`, `stayed`: memberships made, and members that rows referred to;
+- `done`: rows that have their outcome; `complete`: rows before the first one without; both are the end of a chunk after
+  its last stage;
+- `joined`, `stayed`: memberships made, and members that rows referred to;
 - `swept`: replace has looked at members up to this contact; `list_members`: the size of the list at the end.
 """
 
@@ -31,7 +33,7 @@ from soapstone.imports.columns import shortened
 from soapstone.imports.merge import NOTHING, Merge, Merged
 from soapstone.imports.misfits import counted, misfits_of
 from soapstone.imports.outcomes import CODES, NAMES, REPAIRED, ImportCounts
-from soapstone.imports.parts import Part
+from soapstone.imports.parts import Part, stored_lines
 from soapstone.imports.reader import events
 from soapstone.imports.reading import Event, Indexed, Looking, Rejection, Staged, Task
 from soapstone.imports.rejects import kept_heading
@@ -46,8 +48,10 @@ from soapstone.store.tables import lists, rejected_rows
 
 log = logging.getLogger(__name__)
 
-# Rows of one transaction by kind of database: see docs/decisions. SQLite's other writers wait for its end.
-CHUNK_ROWS = {"sqlite": 25_000, "postgresql": 20_000}
+# Rows that are sorted together, and rows of one transaction, by kind of database: see docs/decisions. SQLite's other
+# writers wait for the end of a transaction.
+CHUNK_ROWS = {"sqlite": 100_000, "postgresql": 20_000}
+STAGE_ROWS = {"sqlite": 12_500, "postgresql": 20_000}
 # The most bytes of an unpacked file, or the most times its packed size.
 FREE_BYTES = 8 << 20
 MOST_GROWTH = 200
@@ -57,19 +61,26 @@ TRIES = 5
 ALONE = 10
 
 
-def run_import(run: Run, *, chunk_rows: int | None = None, rejects: Mapping[int, str] | None = None) -> None:
+def run_import(
+    run: Run,
+    *,
+    chunk_rows: int | None = None,
+    stage_rows: int | None = None,
+    rejects: Mapping[int, str] | None = None,
+) -> None:
     """Run or resume an import. Raises JobFailed with a sentence for its owner.
 
     `rejects` are rows to reject whatever they hold: the reason, an outcome, by physical line.
     """
-    _Import(run, chunk_rows or CHUNK_ROWS[run.database.kind], rejects or {}).run()
+    kind = run.database.kind
+    _Import(run, chunk_rows or CHUNK_ROWS[kind], stage_rows or STAGE_ROWS[kind], rejects or {}).run()
 
 
 class _Import:
-    def __init__(self, run: Run, chunk_rows: int, rejects: Mapping[int, str]) -> None:
+    def __init__(self, run: Run, chunk_rows: int, stage_rows: int, rejects: Mapping[int, str]) -> None:
         self._run = run
         self._rejects = rejects
-        self._chunk_rows = chunk_rows
+        self._chunk_rows, self._stage_rows = chunk_rows, stage_rows
         self._spec = ImportSpec.of(run.job.request)
         account = Accounts(run.database).get(run.job.account_id)
         if account is None:
@@ -81,7 +92,7 @@ class _Import:
         stage = Stage(run.database.kind, rows, keeps_fields=self._spec.may_refuse)
         with run.database.read() as connection:
             doubles = has_doubles(connection, account.id)
-        # Chunks from here on that keep other imports of the account out.
+        # Stages from here on that keep other imports of the account out.
         self._alone = 0
         self._merge = Merge(account, list_id, run.job.id, self._spec, stage, database=run.database, doubles=doubles)
 
@@ -100,6 +111,10 @@ class _Import:
     def _read_and_merge(self, connection: Connection) -> None:
         job, blobs = self._run.job, self._run.blobs
         checkpoint = job.checkpoint
+        done, merged = checkpoint.get("complete", checkpoint.get("done", 0)), frozenset[int]()
+        if done < checkpoint.get("done", 0):
+            with self._run.database.read() as reading:
+                merged = frozenset(stored_lines(reading, job.id, done))
         with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id, job.attempt) as folder:
             try:
                 path = blobs.fetch(job.blob or "", folder, self._heed)
@@ -114,7 +129,9 @@ class _Import:
                 kind=self._run.database.kind,
                 # The first attempt fixes the size of chunks.
                 chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
-                done=checkpoint.get("done", 0),
+                stage_rows=self._stage_rows,
+                done=done,
+                merged=merged,
                 most_bytes=max(FREE_BYTES, MOST_GROWTH * job.blob_size),
                 rejects=self._rejects,
             )
@@ -141,7 +158,7 @@ class _Import:
         elif isinstance(event, Indexed):
             self._begin(event)
         else:
-            self._merge_chunk(connection, event)
+            self._merge_stage(connection, event)
 
     def _begin(self, found: Indexed) -> None:
         with self._run.chunk() as chunk:
@@ -159,7 +176,7 @@ class _Import:
             moment = system_now().timestamp()
             chunk.checkpoint = checkpoint | {"since": moment, "at": moment, "done_before": checkpoint["done"]}
 
-    def _merge_chunk(self, connection: Connection, staged: Staged) -> None:
+    def _merge_stage(self, connection: Connection, staged: Staged) -> None:
         for attempt in range(1, TRIES + 1):
             try:
                 with self._merge.staged(connection, staged.path), self._run.chunk(gives_way=True) as chunk:
@@ -185,8 +202,9 @@ class _Import:
             for position, reason, _ in refused:
                 codes[position] = CODES[reason]
             counts.update({NAMES[code]: codes.count(code) for code in set(codes)})
-            part = Part(first=first, counts=counts, lines=lines, codes=codes, contact_ids=contact_ids)
-            part.store(connection, self._run.job.id)
+            if lines:
+                part = Part(first=first, counts=counts, lines=lines, codes=codes, contact_ids=contact_ids)
+                part.store(connection, self._run.job.id)
             checkpoint["joined"] += merged.new_members
             checkpoint["stayed"] += merged.old_members
 
@@ -202,7 +220,8 @@ class _Import:
             chunk.count(**{REPAIRED: staged.repaired})
         checkpoint |= counted(checkpoint, self._attributes, staged.misfits, lines)
         checkpoint |= with_surplus(checkpoint, staged.surplus, lines)
-        chunk.checkpoint = checkpoint | {"done": first + len(lines), "at": system_now().timestamp()}
+        done = checkpoint["done"] + len(lines)
+        chunk.checkpoint = checkpoint | {"done": done, "complete": staged.done, "at": system_now().timestamp()}
 
     def _reject(self, connection: Connection, lines: list[int], refused: list[Rejection]) -> None:
         account_id, erased = self._run.job.account_id, dict[str, datetime]()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from operator import methodcaller
@@ -67,42 +67,42 @@ class Stage:
             prefixes=[] if self.kind == "sqlite" else ["TEMPORARY"],
         )
 
-    @property
-    def takes_texts(self) -> bool:
-        """Whether `write` takes the fields of one row at a time, so that they are best split then."""
-        return not self.keeps_fields and self.rows.plain
-
     def write(
-        self, path: Path, records: Sequence[str | Record], delimiter: str, checked: Checked, first: int, fewest: int
-    ) -> int:
-        """Write those of the records that have a key, and return their count.
+        self,
+        path: Path,
+        records: Sequence[str | Record],
+        delimiter: str,
+        checked: Checked,
+        order: Sequence[int],
+        numbers: Sequence[int],
+        fewest: int,
+    ) -> Mapping[int, Sequence[int]]:
+        """Write the rows at the positions of `order`, and return the positions of misfits: see Rows.
 
-        A record that is a text is split at the delimiter. If all are, each holds at least `fewest` of them, else it is
-        -1. `first` is the number of the first row.
+        `numbers` are those of all rows. A record that is a text is split at the delimiter. If all are, each holds at
+        least `fewest` of them, else it is -1.
         """
-        keys = checked.keys
-        # By the key; keys are unique.
-        order = sorted([position for position, key in enumerate(keys) if key], key=keys.__getitem__)
-        numbers: Sequence[object] = range(first, first + len(records))
-        if self.kind == "postgresql":
-            numbers = list(map(str, numbers))
         split = methodcaller("split", delimiter)
-        lines: Iterator[Sequence[Any]]
-        if self.takes_texts:
+        lines: Iterable[Sequence[Any]]
+        numbers = [numbers[position] for position in order]
+        given: Sequence[object] = numbers if self.kind == "sqlite" else list(map(str, numbers))
+        if self.rows.plain and not self.keeps_fields:
             # Row by row: its fields are gone before those of the next one are made.
             whole = fewest + 1 >= self.rows.all_columns
-            lines = self.rows.plain_lines(records, split, checked, order, numbers, whole=whole)
+            lines = self.rows.plain_lines(records, split, checked, order, given, whole=whole)
         else:
-            rows = [split(record) if isinstance(record, str) else record for record in records]
-            columns = [keys, numbers, *self.rows.values(rows, checked)[1:]]
+            found = map(records.__getitem__, order)
+            rows = [split(record) if isinstance(record, str) else record for record in found]
+            keys, *values = self.rows.values(rows, checked.at(order))
+            columns = [keys, given, *values]
             if self.keeps_fields:
                 columns.append([json.dumps(list(row), ensure_ascii=False) for row in rows])
-            lines = map(list(zip(*columns, strict=True)).__getitem__, order)
+            lines = zip(*columns, strict=True)
         if self.kind == "sqlite":
             self._write_database(path, lines)
         else:
-            _write_copy(path, lines)
-        return len(order)
+            _write_copy(path, iter(lines))
+        return {number: [order[at] for at in found] for number, found in self.rows.misfits.items()}
 
     def _write_database(self, path: Path, lines: Iterable[Sequence[object]]) -> None:
         path.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def _imported(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
     wanted = set(traces.contact_ids)
     query = select(import_parts).join(jobs, jobs.c.id == import_parts.c.job_id).where(traces.jobs())
     found = []
-    for part in connection.execute(query.order_by(import_parts.c.job_id, import_parts.c.first_row)):
+    for part in connection.execute(query):
         numbers = unpack_numbers(part.contact_ids)
         if wanted.isdisjoint(numbers):
             continue
@@ -169,7 +170,7 @@ def _imported(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
             for place, number in enumerate(numbers)
             if number in wanted
         ]
-    return found
+    return sorted(found, key=itemgetter("job", "line"))
 
 
 def _rejected(connection: Connection, traces: Traces) -> list[dict[str, Any]]:
