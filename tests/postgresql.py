@@ -34,6 +34,9 @@ _WATCH = """
         EXECUTE FUNCTION seed.note_change();
     CREATE EVENT TRIGGER dropped ON sql_drop EXECUTE FUNCTION seed.note_drop();
 """
+# For the connection that empties a database, once: a change of the role drops the plans that a connection keeps.
+# Neither order nor triggers matter where all rows go. Statistics may tell of empty tables, where loops would be fast.
+_EMPTYING_SETTINGS = "SET lock_timeout = '5s'; SET session_replication_role = replica; SET enable_nestloop = off"
 # Connections that a test left open would keep its locks. PostgreSQL itself looks only every 100 ms whether one has
 # ended.
 _END_OTHERS = """
@@ -51,9 +54,8 @@ class Databases:
         self.server = server
         self._template = ""
         self._free: list[str] = []
-        # One message that brings a database back to what the template holds.
-        self._emptying = ""
-        # Connections that stay, by database: a new one reads the description of every table that it empties.
+        # Connections that stay, by database: a new one reads the description of every table that it empties, and plans
+        # all that it does.
         self._connections: dict[str, psycopg.Connection[Any]] = {}
 
     def url(self, name: str) -> str:
@@ -93,8 +95,8 @@ class Databases:
             self._forget(name)
             self.administer(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    def _connection(self, name: str) -> psycopg.Connection[Any]:
-        """Return the connection that stays to a database, which a test may have ended."""
+    def _connection(self, name: str, settings: str = "") -> psycopg.Connection[Any]:
+        """Return the connection that stays to a database, with these settings; a test may have ended it."""
         kept = self._connections.get(name)
         if kept is not None:
             try:
@@ -104,6 +106,7 @@ class Databases:
             else:
                 return kept
         connection = psycopg.connect(self.url(name), autocommit=True)
+        connection.execute(settings.encode())
         self._connections[name] = connection
         return connection
 
@@ -127,26 +130,24 @@ class Databases:
             connection.execute(_SEED.encode())
             for table in filled:
                 connection.execute(f"CREATE TABLE seed.{table} AS TABLE {table}".encode())
-            connection.execute(_WATCH.encode())
             reached = {
                 sequence: _column(connection, f"SELECT pg_sequence_last_value('\"{sequence}\"')")[0]
                 for sequence in sequences
             }
-        self._emptying = ";".join(
-            [
-                "SET LOCAL lock_timeout = '5s'",
-                # Neither order nor triggers matter where all rows go.
-                "SET LOCAL session_replication_role = replica",
-                *(f"DELETE FROM {table}" for table in tables),
-                *(f"DELETE FROM procrastinate.{table}" for table in queue),
+            queue_tables = [f"procrastinate.{table}" for table in queue]
+            emptying = [
+                *(f"DELETE FROM {table}" for table in tables + queue_tables),
                 *(f"INSERT INTO {table} TABLE seed.{table}" for table in filled),
                 # Not ALTER SEQUENCE, which would count as a change of the schema.
                 *(
-                    f"SELECT setval('\"{sequence}\"', {last or 1}, {'false' if last is None else 'true'})"
+                    f"PERFORM setval('\"{sequence}\"', {last or 1}, {'false' if last is None else 'true'})"
                     for sequence, last in reached.items()
                 ),
             ]
-        )
+            # Functions keep their plans as long as the connection stays: to plan them took most of the time.
+            connection.execute(_function("empty", "void", emptying))
+            connection.execute(_function("orphans", "SETOF text", [f"RETURN QUERY {ORPHANS}"]))
+            connection.execute(_WATCH.encode())
         self._template = name
         return name
 
@@ -160,7 +161,7 @@ class Databases:
 
     def _empty(self, name: str) -> bool:
         """Bring a database back to what the template holds; False if that cannot be done."""
-        connection = self._connection(name)
+        connection = self._connection(name, _EMPTYING_SETTINGS)
         end = time.monotonic() + _PATIENCE
         while _column(connection, _END_OTHERS):
             if time.monotonic() > end:
@@ -169,12 +170,16 @@ class Databases:
         if _column(connection, "SELECT 1 FROM seed.altered LIMIT 1"):
             return False
         with connection.transaction():
-            # It has no keys that would have refused them. Its statistics may tell of empty tables.
-            connection.execute("SET LOCAL enable_nestloop = off")
-            assert _column(connection, ORPHANS) == []
-            connection.execute(self._emptying.encode())
+            # It has no keys that would have refused them.
+            assert _column(connection, "SELECT seed.orphans()") == []
+            connection.execute("SELECT seed.empty()")
         return True
 
 
 def _column(connection: psycopg.Connection[Any], query: str) -> list[Any]:
     return [row[0] for row in connection.execute(query.encode())]
+
+
+def _function(name: str, returned: str, statements: list[str]) -> bytes:
+    body = "".join(f"{statement};\n" for statement in statements)
+    return f"CREATE FUNCTION seed.{name}() RETURNS {returned} LANGUAGE plpgsql AS $$ BEGIN\n{body}END $$".encode()
