@@ -14,6 +14,8 @@ _clients: dict[str, zeep.Client] = {}
 def service(base: str, path: str, version: str = "1.1") -> Any:
     """The operations of the contract at `path` of the server at `base`, in a version of SOAP."""
     client = _clients.get(path) or _clients.setdefault(path, zeep.Client(f"{base}{path}?WSDL"))
+    # Otherwise each call looks through the environment for proxies, twice.
+    client.transport.session.trust_env = False
     (declared,) = client.wsdl.services.values()
     port = declared.ports[f"{declared.name.replace(' ', '_x0020_')}Soap{'12' if version == '1.2' else ''}"]
     return client.create_service(port.binding.name.text, base + path)
