@@ -37,6 +37,7 @@ from tests.collection import pytest_generate_tests as pytest_generate_tests
 from tests.collection import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.collection import pytest_terminal_summary as pytest_terminal_summary
 from tests.collection import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
+from tests.compiled import compile_together
 from tests.postgresql import Databases
 
 from soapstone.accounts import passwords
@@ -65,12 +66,13 @@ _NOBODY = Path(__file__).parent / "nobody.pem"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Spare this process, and all that it starts, waits for the disk and the reading of certificates.
+    """Spare this process, and all that it starts, waits for the disk, the compiler and the reading of certificates.
 
     Files are in memory unless TMPDIR says otherwise: to bring them to a disk took a third of the time of tests with
     records. Each client reads the certificates that it trusts, about 20 ms for those of a usual machine; here it is one
     certificate, and no test speaks with a server outside. Foreign programs get what the machine has.
     """
+    compile_together(config)
     if config.getoption("markexpr") == "interop":
         return
     memory = Path("/dev/shm")
