@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -16,7 +17,11 @@ from typing import Any
 import pytest
 
 # What starts processes, by its name in the code of a test, of a fixture, or of a helper that these use.
-_STARTERS = frozenset({"Popen", "subprocess", "multiprocessing", "fork", "pytester"})
+_STARTERS = frozenset({"Popen", "subprocess", "multiprocessing", "fork", "pytester", "Supervisor"})
+# Expressions of marks without any test of interop, and the line by which a whole file is of it.
+_WITHOUT_INTEROP = re.compile(r"not interop|not \(interop( or \w+)*\)")
+_INTEROP = re.compile(r"^pytestmark = .*pytest\.mark\.interop\b", re.MULTILINE)
+_TESTS = Path(__file__).parent
 # Methods that nobody needs to name.
 _ALWAYS = frozenset({"__init__", "__post_init__", "__enter__", "__exit__", "__call__", "__getattr__"})
 # Mean seconds of a test's cases, and of the fixtures that the tests of one file share, as `--store-times` wrote them;
@@ -53,6 +58,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     kinds = getattr(metafunc.module, "SERVED_ON", ())
     if kinds and "served" in metafunc.fixturenames:
         metafunc.parametrize("served", kinds, indirect=True, scope="module")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no file of interop whose tests would all be left out."""
+    if collection_path.parent not in (_TESTS / "interop", _TESTS / "hosts") or collection_path.suffix != ".py":
+        return None
+    unwanted = _WITHOUT_INTEROP.fullmatch(config.getoption("markexpr")) and _INTEROP.search(collection_path.read_text())
+    return True if unwanted else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -119,7 +132,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     means = {test: sum(spent) / len(spent) for test, spent in _spent.items()}
     times = _times()
     if config.getoption("store_times"):
-        kept = {test: mean for test, mean in {**times, **means}.items() if mean >= _SHORT}
+        kept = {test: mean for test, mean in {**times, **means}.items() if mean >= _SHORT and _is_there(test)}
         _TIMES.write_text("".join(f"{kept[test]:.2f} {test}\n" for test in sorted(kept)))
         return
     slow = {test: mean for test, mean in means.items() if mean > _TOLD and test not in times.keys() | _marked}
@@ -131,6 +144,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 def _times() -> dict[str, float]:
     lines = (line.split(" ", 1) for line in _TIMES.read_text().splitlines())
     return {test: float(seconds) for seconds, test in lines}
+
+
+def _is_there(test: str) -> bool:
+    """Return whether a test or a fixture of a file is still there: one that is gone would keep its time for good."""
+    file, _, name = test.partition("::")
+    path = _TESTS.parent / file
+    return path.exists() and re.search(rf"\bdef {name.rpartition('::')[2]}\b", path.read_text()) is not None
 
 
 def _test(nodeid: str) -> str:

@@ -34,6 +34,7 @@ from tests.collection import pytest_collection_finish as pytest_collection_finis
 from tests.collection import pytest_collection_modifyitems as pytest_collection_modifyitems
 from tests.collection import pytest_fixture_setup as pytest_fixture_setup
 from tests.collection import pytest_generate_tests as pytest_generate_tests
+from tests.collection import pytest_ignore_collect as pytest_ignore_collect
 from tests.collection import pytest_runtest_logreport as pytest_runtest_logreport
 from tests.collection import pytest_terminal_summary as pytest_terminal_summary
 from tests.collection import pytest_xdist_auto_num_workers as pytest_xdist_auto_num_workers
