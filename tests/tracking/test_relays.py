@@ -7,6 +7,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import httpx
@@ -14,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1
 from cryptography.hazmat.primitives.asymmetric.ec import generate_private_key as generate_elliptic_key
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import CertificateBuilder, Name, random_serial_number
@@ -35,15 +36,22 @@ TOPIC = "arn:aws:sns:eu-west-1:123456789012:bounces"
 CERTIFICATE = "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123.pem"
 SUBSCRIBE = "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&Token=abc"
 _ELLIPTIC = generate_elliptic_key(SECP256R1())
-_RSA = generate_private_key(65537, 2048)
-_NOW = datetime.now(UTC)
-_PEM = (
-    CertificateBuilder(Name([]), Name([]), _RSA.public_key(), random_serial_number(), _NOW, _NOW + timedelta(days=1))
-    .sign(_RSA, SHA256())
-    .public_bytes(Encoding.PEM)
-)
 
 Call = tuple[dict[str, str], bytes]
+
+
+@cache
+def rsa_key() -> RSAPrivateKey:
+    """The key of the service, whose making takes up to half a second: only processes that run these tests wait."""
+    return generate_private_key(65537, 2048)
+
+
+@cache
+def certificate() -> bytes:
+    """A certificate of that key."""
+    key, now = rsa_key(), datetime.now(UTC)
+    builder = CertificateBuilder(Name([]), Name([]), key.public_key(), random_serial_number(), now, now + timedelta(1))
+    return builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
 
 
 def mailgun(event: dict[str, Any]) -> Call:
@@ -79,7 +87,7 @@ def sns(message: Any, version: str = "1", **parts: str) -> Call:
     }
     names = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
     text = "".join(f"{name}\n{given[name]}\n" for name in names if name in given)
-    signature = _RSA.sign(text.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())
+    signature = rsa_key().sign(text.encode(), PKCS1v15(), SHA256() if version == "2" else SHA1())
     return {}, json.dumps(given | {"Signature": b64encode(signature).decode()}).encode()
 
 
@@ -182,7 +190,7 @@ class Service:
 
     def _fetch(self, url: str) -> bytes:
         self.fetched.append(url)
-        return _PEM if url == CERTIFICATE else b""
+        return certificate() if url == CERTIFICATE else b""
 
     def call(self, call: Call, name: str = "") -> int:
         headers, body = call
