@@ -281,7 +281,7 @@ def status(
     counts = product.reports.counts(number)
     skipped = product.reports.reasons(number)
     console.print(f"Send {number} {', '.join(filter(None, (view.state, *view.facts)))}", soft_wrap=True)
-    if not job.over and job.due_at > now():
+    if not job.over and not job.is_due(now()):
         console.print(f"It is due at {job.due_at:%Y-%m-%d %H:%M:%S} UTC.")
     if job.error:
         console.print(job.error, soft_wrap=True)
@@ -363,7 +363,7 @@ def _choice(no_unsubscribe: bool) -> Choice:
 
 def _tell(ticket: SendTicket) -> None:
     job = ticket.job
-    when = f" for {job.due_at:%Y-%m-%d %H:%M:%S} UTC" if job.due_at > now() else ""
+    when = f" for {job.due_at:%Y-%m-%d %H:%M:%S} UTC" if not job.is_due(now()) else ""
     console.print(
         f"Send {job.id} is queued{when}. Progress: soapstone send status {job.id}", soft_wrap=True, highlight=False
     )

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, case, func, select
 
 from soapstone.clock import now
+from soapstone.jobs.queue import is_due
 from soapstone.store.database import Database
 from soapstone.store.tables import job_events, jobs
 from soapstone.store.timestamps import EPOCH
@@ -102,11 +103,11 @@ class Activity:
 def oldest_queued(database: Database) -> float:
     """Return the seconds that the oldest runnable job has waited. Raises RecordsUnavailable."""
     moment, column = now(), jobs.c
-    runnable = (column.state == "queued") & ~column.paused & (column.due_at <= moment)
+    runnable = (column.state == "queued") & ~column.paused & is_due(moment)
     query = select(func.min(column.due_at)).where(column.finished_at.is_(None), runnable)
     with database.read() as connection:
         due = connection.execute(query).scalar_one()
-    return 0.0 if due is None else float((moment - due).total_seconds())
+    return 0.0 if due is None else max(0.0, float((moment - due).total_seconds()))
 
 
 def _open_jobs(connection: Connection) -> OpenJobs:
@@ -114,7 +115,7 @@ def _open_jobs(connection: Connection) -> OpenJobs:
     state = case(
         (column.state == "running", "running"),
         (column.paused, "paused"),
-        (column.due_at > moment, "scheduled"),
+        (~is_due(moment), "scheduled"),
         else_="queued",
     )
     unfinished = select(column.kind, state.label("state"), column.due_at).where(column.finished_at.is_(None))
@@ -123,4 +124,4 @@ def _open_jobs(connection: Connection) -> OpenJobs:
     found = connection.execute(query.group_by(row.kind, row.state)).all()
     due = [each.due_at for each in found if each.state == "queued"]
     counts = {(each.kind, each.state): each.times for each in found}
-    return OpenJobs(counts, (moment - min(due)).total_seconds() if due else 0.0)
+    return OpenJobs(counts, max(0.0, (moment - min(due)).total_seconds()) if due else 0.0)

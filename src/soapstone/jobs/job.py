@@ -61,6 +61,11 @@ class Job:
         """Whether the job has ended."""
         return self.state in ENDED
 
+    def is_due(self, moment: datetime) -> bool:
+        """Return whether the job may begin at this moment; one that was to begin at once may, whatever the clock says
+        now."""
+        return self.due_at <= max(moment, self.submitted_at)
+
     @classmethod
     def of(cls, row: RowMapping) -> Job:
         """Build the job from a row with at least the columns of the table."""

@@ -214,7 +214,8 @@ class Jobs:
                 "state": "queued",
                 "finished_at": None,
                 "error": "",
-                "due_at": now(),
+                # At once, whatever it was scheduled for.
+                "due_at": jobs.c.submitted_at,
                 "cancel_asked": False,
                 "paused": False,
             }
@@ -326,6 +327,11 @@ def _filtered(
     if kinds:
         query = query.where(jobs.c.kind.in_(kinds))
     return query if list_id is None else query.where(jobs.c.list_id == list_id)
+
+
+def is_due(moment: datetime) -> ColumnElement[bool]:
+    """Return the condition of `Job.is_due`."""
+    return (jobs.c.due_at <= moment) | (jobs.c.due_at <= jobs.c.submitted_at)
 
 
 def cancel_queued(connection: Connection, condition: ColumnElement[bool]) -> Sequence[Row[int, str, int]]:

@@ -199,7 +199,8 @@ class Run:
 
     def release(self, delay: timedelta = timedelta(0), reason: str = "") -> None:
         """Return the job to the queue, to go on from its checkpoint; its error is the reason for the delay."""
-        due = max(self.job.due_at, now() + delay)
+        # Without a delay it stays as due as it is: the clock may be set back.
+        due = max(self.job.due_at, now() + delay) if delay else self.job.due_at
         with self.database.write() as connection:
             self._fence(connection, heed=False)
             connection.execute(

@@ -49,7 +49,7 @@ _RUNNABLE = text(
     SELECT DISTINCT ON (coalesce(job.list_id, -job.id)) job.id
     FROM job
     WHERE job.finished_at IS NULL
-      AND ((job.state = 'queued' AND job.due_at <= :now AND NOT job.paused)
+      AND ((job.state = 'queued' AND NOT job.paused AND (job.due_at <= :now OR job.due_at <= job.submitted_at))
            OR (job.state = 'running' AND job.lease_until < :server_now))
       AND (job.passes OR NOT EXISTS (
           SELECT 1 FROM job AS other

@@ -14,7 +14,7 @@ from soapstone.accounts.visibility import of_granted_list, sees_job
 from soapstone.clock import now
 from soapstone.errors import NameTakenError
 from soapstone.jobs.job import Job
-from soapstone.jobs.queue import cancel_queued, log_cancelled
+from soapstone.jobs.queue import cancel_queued, is_due, log_cancelled
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, sends, suppressions
@@ -186,9 +186,7 @@ class Lists:
                     return False
                 here = jobs.c.list_id == list_id
                 is_send = select(sends.c.job_id).where(sends.c.job_id == jobs.c.id).exists()
-                cancelled = cancel_queued(
-                    connection, here & is_send & jobs.c.started_at.is_(None) & (jobs.c.due_at > now())
-                )
+                cancelled = cancel_queued(connection, here & is_send & jobs.c.started_at.is_(None) & ~is_due(now()))
                 # A worker may have started one meanwhile.
                 unfinished = select(jobs.c.id).where(
                     here, jobs.c.finished_at.is_(None), jobs.c.kind != JobKind.ATTRIBUTE_REMOVAL

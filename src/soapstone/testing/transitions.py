@@ -340,7 +340,7 @@ class Transitions:
 
     def _waits(self, job: Job) -> bool:
         """Return whether a queued job waits for something else: its time, its owner, or another job of its list."""
-        if job.paused or job.due_at > now():
+        if job.paused or not job.is_due(now()):
             return True
         column = jobs.c
         before = (column.list_id == job.list_id) & (column.id < job.id) & column.finished_at.is_(None)

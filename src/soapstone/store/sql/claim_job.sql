@@ -3,7 +3,8 @@
 -- another in the order of their numbers; a job that is not due yet holds nobody up, unless it has begun and only waits
 -- to go on; one that passes needs its list no more, so neither waits it
 -- nor does anybody wait for it. A job that is paused is not taken. Among accounts, the one with the fewest jobs under way comes first, of several the one that was served
--- longest ago. The caller serialises claims (SQLite: the writer's place; PostgreSQL: a lock). An attempt that is taken
+-- longest ago. A job that was to begin at once is due at its submission, and so at any time since: the clock may have
+-- been set back. The caller serialises claims (SQLite: the writer's place; PostgreSQL: a lock). An attempt that is taken
 -- over has died: a worker leaves the jobs alone that it works on itself, since what it does may hold up the
 -- renewal of its leases.
 UPDATE job
@@ -17,7 +18,10 @@ WHERE id = (
       AND candidate.kind IN :kinds
       AND candidate.id NOT IN :but
       AND (
-          (candidate.state = 'queued' AND candidate.due_at <= :now AND NOT candidate.paused)
+          (
+              candidate.state = 'queued' AND NOT candidate.paused
+              AND (candidate.due_at <= :now OR candidate.due_at <= candidate.submitted_at)
+          )
           OR (candidate.state = 'running' AND candidate.lease_until < :system_now)
       )
       AND (candidate.passes OR NOT EXISTS (
@@ -30,7 +34,8 @@ WHERE id = (
             AND (
                 other.state = 'running'
                 OR (
-                    other.state = 'queued' AND (other.due_at <= :now OR other.attempt > 0) AND other.id < candidate.id
+                    other.state = 'queued' AND other.id < candidate.id
+                    AND (other.due_at <= :now OR other.due_at <= other.submitted_at OR other.attempt > 0)
                     AND NOT (other.paused AND other.attempt = 0)
                 )
             )
