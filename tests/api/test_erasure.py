@@ -22,6 +22,8 @@ from soapstone.errors import NotFoundError
 from soapstone.personal_data.retention import Retention
 from soapstone.product import Product
 from soapstone.runners import maintenance
+from soapstone.sending.messages.message import Draft
+from soapstone.sending.supplied_file import FileForm
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, deliveries, import_parts, jobs, metadata, rejected_rows
 from soapstone.tracking import figures
@@ -170,6 +172,31 @@ def test_a_later_file_does_not_bring_the_person_back(life: Life, product: Produc
     assert "erin.moss" not in everything(product.database)
     with product.database.read() as connection:
         assert connection.execute(select(jobs.c.blob).where(jobs.c.id == job)).scalar_one() is None
+
+
+def test_a_later_file_of_a_send_does_not_bring_the_person_back(life: Life, product: Product) -> None:
+    life.api.delete(f"/contacts/{life.id}")
+    upload = product.blobs.new()
+    upload.write(f"EmailAddress,City\n{HER},Moss-Town\nrest@example.com,Oslo\n{HER.lower()},Rome\n".encode())
+    contact_list = product.lists.get(life.account.id, life.list)
+    assert contact_list is not None
+    draft = Draft(subject="News", plain="Hello {{ City }}", from_address="ann@example.com")
+    form = FileForm(name="people.csv")
+    ticket = product.sends.to_file(
+        account=life.account, login=None, contact_list=contact_list, message=draft, upload=upload, file=form
+    )
+    life.run_jobs()
+    rows = product.reports.recipients(life.account.id, job_id=ticket.job.id)
+    assert [(row.email, row.state, row.reason) for row in rows] == [
+        ("", "skipped", "suppressed"),
+        ("rest@example.com", "handed", ""),
+        ("", "skipped", "suppressed"),
+    ]
+    told = everything(product.database)
+    assert not [trace for trace in (*TRACES, "Moss-Town", "Rome") if trace in told]
+    for task in maintenance(product):
+        task()
+    assert product.jobs.blobs_in_use() == []
 
 
 def test_no_mail_goes_to_the_address_before_its_suppression_is_taken_back(life: Life) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, or_, select, update
 
 from soapstone.clock import now
 from soapstone.sending.folder.mail_store import MailStore
 from soapstone.sending.folder.outbox import job_of_mail
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, erased_addresses, import_parts, jobs, rejected_rows
+from soapstone.vocabulary.deliveries import SkipReason
 from soapstone.vocabulary.rows import ImportOutcome
 
 # Rows, and files, of one step: other writers wait no longer than for a chunk of an import.
@@ -43,10 +44,14 @@ class Retention:
             erased_addresses.c.erased_at >= jobs.c.submitted_at,
             erased_addresses.c.erased_at <= jobs.c.finished_at,
         )
+        # Rows of the ledger that keep nothing of a person.
+        skipped = exists().where(
+            deliveries.c.job_id == jobs.c.id, deliveries.c.email_key == "", deliveries.c.reason == SkipReason.SUPPRESSED
+        )
         with self._database.read() as connection:
             counted = connection.execute(select(jobs.c.id, jobs.c.counters).where(ended)).all()
             met = [row.id for row in counted if ImportOutcome.DELETED in row.counters]
-            ran = list(connection.execute(select(jobs.c.id).where(ended, meanwhile)).scalars())
+            ran = list(connection.execute(select(jobs.c.id).where(ended, or_(meanwhile, skipped))).scalars())
         for start in range(0, len(found := sorted({*met, *ran})), STEP):
             with self._database.write() as connection:
                 some = jobs.c.id.in_(found[start : start + STEP]) & jobs.c.finished_at.is_not(None)

@@ -197,9 +197,12 @@ class Audience:
         return found, rows[-1].id if rows else None
 
     def judge(self, candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
-        """Return the ledger rows for these candidates; an address is chosen at most once per send."""
+        """Return the ledger rows for these candidates; an address is chosen at most once per send.
+
+        That of a deleted person, who is no contact, keeps nothing of it.
+        """
         keys = [address_key(candidate.email)[:LONGEST_ADDRESS] for candidate in candidates]
-        seen, banned, suppressed = self._looked_up(set(keys))
+        seen, banned, suppressed, erased = self._looked_up(set(keys))
         already_sent = self._already_sent(set(keys))
         known = {candidate.contact_id for candidate in candidates if candidate.contact_id is not None}
         opted_out = self.opted_out_among(known)
@@ -222,15 +225,18 @@ class Audience:
                 reason = SkipReason.ALREADY_SENT
             if reason != SkipReason.INVALID_ADDRESS:
                 seen.add(key)
+            is_nobody = key in erased and candidate.contact_id is None
+            if is_nobody:
+                reason = SkipReason.SUPPRESSED
             rows.append(
                 {
                     "account_id": self._job.account_id,
                     "job_id": self._job.id,
                     "message_id": self._message_id,
                     "contact_id": candidate.contact_id,
-                    "email": candidate.email[:LONGEST_ADDRESS],
-                    "email_key": key,
-                    "fields": dict(candidate.fields),
+                    "email": "" if is_nobody else candidate.email[:LONGEST_ADDRESS],
+                    "email_key": "" if is_nobody else key,
+                    "fields": {} if is_nobody else dict(candidate.fields),
                     "state": DeliveryState.SKIPPED if reason else DeliveryState.QUEUED,
                     "reason": reason,
                     "is_test": self._is_test,
@@ -238,8 +244,8 @@ class Audience:
             )
         return rows
 
-    def _looked_up(self, keys: set[str]) -> tuple[set[str], set[str], set[str]]:
-        """Return which of the keys are already in this send, which are banned, and which are suppressed."""
+    def _looked_up(self, keys: set[str]) -> tuple[set[str], set[str], set[str], Collection[str]]:
+        """Return which of the keys are already in this send, banned, suppressed, and those of deleted people."""
         before = select(deliveries.c.email_key).where(
             deliveries.c.job_id == self._job.id,
             deliveries.c.email_key.in_(keys),
@@ -255,8 +261,8 @@ class Audience:
             seen = set(connection.execute(before).scalars())
             for kind, key in connection.execute(blocked):
                 found[kind].add(key)
-            found["suppressed"] |= erased_among(connection, self._job.account_id, keys).keys()
-        return seen, found["banned"], found["suppressed"]
+            erased = erased_among(connection, self._job.account_id, keys).keys()
+        return seen, found["banned"], found["suppressed"] | erased, erased
 
     def _already_sent(self, keys: set[str]) -> set[str]:
         """Return which of the keys another send, of those that the rules name, has reached or is sending to."""
