@@ -360,3 +360,21 @@ def test_a_read_is_repeated_when_its_connection_breaks(site: Site, statement: st
     assert "<WSLegacyProcessStatus>" in answer.text
     with breaking(site.database, "INSERT INTO list"):
         assert site.listrak("CreateContactList", CREATE).status_code == 500
+
+
+def test_every_read_of_a_contract_is_repeated(site: Site) -> None:
+    """Whatever its name begins with."""
+    if site.database.kind == "sqlite":
+        return
+    token = site.product.sessions.open(site.product.logons.identify("ann", "secret", None))
+    namespace = "http://www.magnetmail.net/"
+    body = f"""<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Header>
+        <mmAuthHeader xmlns="{namespace}"><sessionId>{token}</sessionId></mmAuthHeader></e:Header><e:Body>
+        <GetAllGroupCategories xmlns="{namespace}"/></e:Body></e:Envelope>"""
+    headers = {"Content-Type": "text/xml", "SOAPAction": f"{namespace}GetAllGroupCategories"}
+    with breaking(site.database, "FROM list_category"):
+        answer = site.ask("POST", "/mmapi.asmx", content=body, headers=headers)
+    assert answer.status_code == 200
+    with breaking(site.database, "FROM external_event"):
+        answer = site.listrak("ConductorGetExternalEvents", f"<ListID>{site.list.id}</ListID>")
+    assert answer.status_code == 200

@@ -45,6 +45,9 @@ HANDLERS = HandlerModules(
     ),
 )
 
+# Beginnings of the names of operations that change nothing.
+READS = ("Get", "Report", "ConductorGet")
+
 
 def available() -> frozenset[str]:
     """Return the names of the operations that have a handler."""
@@ -80,7 +83,7 @@ class ListrakService:
             log.warning("operation is not available", extra={**told, "account": context.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         try:
-            if operation.name.startswith(("Get", "Report")):
+            if operation.name.startswith(READS):
                 return self._product.database.repeated(lambda: handler(context, request))
             return handler(context, request)
         except SoapstoneError as error:

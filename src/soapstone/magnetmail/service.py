@@ -47,6 +47,9 @@ HANDLERS = HandlerModules(
 # Operations without a session (mm-2).
 OPEN_HANDLERS: OpenHandlers = CONTRACT.handlers(sessions.OPEN_HANDLERS)
 
+# Beginnings of the names of operations that change nothing.
+READS = ("get", "Get", "run", "search", "Search")
+
 
 def available() -> frozenset[str]:
     """Return the names of the operations that have a handler."""
@@ -94,7 +97,7 @@ class MagnetMailService:
             log.warning("operation is not available", extra={**told, "account": call.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         try:
-            if operation.name.startswith("get"):
+            if operation.name.startswith(READS):
                 return self._product.database.repeated(lambda: handler(call, request))
             return handler(call, request)
         except ForbiddenError as error:
