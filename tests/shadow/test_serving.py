@@ -86,6 +86,26 @@ def test_calls_on_new_records_agree_whatever_the_numbers(live: LocalServed, fold
     assert "GetProcessStatus WSProcessStatus/ProcessStartTime" in found(document, "time")
 
 
+def test_a_mail_to_single_people_goes_to_those_who_are_meant(live: LocalServed, folder: Path) -> None:
+    """Their numbers stand among texts, which may be addresses as well."""
+    live.product.contacts.add(live.product.accounts.named("OTHER"), {"email": "first@example.com"})
+    with shadowing(live.base, folder) as shadow:
+        client = Client(shadow.base)
+        client.log_in()
+        person = number(client.magnetmail("addRecipient", "<email>single@example.com</email>"), "id")
+        details = (
+            "<message_name>Single</message_name><SubjectLine>Hello</SubjectLine><text_version>Hello</text_version>"
+        )
+        details += "<FromAddress>ann@example.com</FromAddress>"
+        made = client.magnetmail("createMagnetMailMessage", f"<message>{details}</message>")
+        message = number(made, "message_id")
+        for named, kind in ((person, "recipient_id"), ("single@example.com", "email")):
+            members = f"<recipients><string>{named}</string></recipients><recp_type>{kind}</recp_type>"
+            sent = client.magnetmail("sendEmailToIndividual", f"<message_id>{message}</message_id>{members}")
+            assert "<emails_sent>1</emails_sent>" in sent
+        assert found(shadow.report(5), "different") == set()
+
+
 def test_credentials_that_the_live_service_refuses_are_not_tried_here(live: LocalServed, folder: Path) -> None:
     with shadowing(live.base, folder) as shadow:
         wrong = Client(shadow.base, password="wrong")

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 from soapstone.clock import now
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
+from soapstone.magnetmail.types import recipient_type
 from soapstone.server import POLLS
 from soapstone.shadow.comparison import Comparison, Found, Outcome
 from soapstone.shadow.exchange import Exchange
@@ -89,13 +90,14 @@ class Player:
             raise Unplayable("the live service failed")
         session = self._check_credentials(contract, operation, asked, live)
         self._lag = max(self._lag, (now() - exchange.at).total_seconds())
-        edit = _Edit(self, contract, operation, session)
+        named_by_number = _named_by_number(operation, asked)
+        edit = _Edit(self, contract, operation, session, named_by_number)
         body = rewritten(exchange.request, exchange.headers.get("content-type", ""), edit)
         headers = {name: in_utf8(value) for name, value in exchange.headers.items()}
         ours = self._ask(exchange.path, headers, body)
         if ours.fault and not live.fault and session:
             # Sessions end here at another time.
-            edit = _Edit(self, contract, operation, self._open_session(edit.live_session))
+            edit = _Edit(self, contract, operation, self._open_session(edit.live_session), named_by_number)
             body = rewritten(exchange.request, exchange.headers.get("content-type", ""), edit)
             ours = self._ask(exchange.path, headers, body)
         if ours.fault and "[NotImplemented]" in ours.fault[1]:
@@ -192,10 +194,16 @@ class Player:
 
 
 class _Edit:
-    """The request as the server here needs it. `unknown` says that it has a number that was never met."""
+    """The request as the server here needs it. `unknown` says that it has a number that was never met.
 
-    def __init__(self, player: Player, contract: Contract, operation: Operation, session: str) -> None:
+    `named_by_number` says that the texts of its recipients are numbers.
+    """
+
+    def __init__(
+        self, player: Player, contract: Contract, operation: Operation, session: str, named_by_number: bool
+    ) -> None:
         self._player, self._contract, self._operation, self._session = player, contract, operation, session
+        self._named_by_number = named_by_number
         self.live_session = ""
         self.unknown = False
         self.numbers: list[str] = []
@@ -214,6 +222,8 @@ class _Edit:
         kind = "account" if name == "user_id" else None
         if path[1] == "Body":
             kind = kind_at(self._contract, self._operation, inner)
+            if self._named_by_number and inner[1:2] == ("recipients",):
+                kind = "recipient"
         if kind is None:
             return text
         return translated(text, lambda number: self._translate(kind, number))
@@ -242,6 +252,13 @@ class _Page:
 
     def __call__(self, path: Path, text: str) -> str:
         return str(self._page) if path[1:2] == ("Body",) and path[3:] == ("Page",) else text
+
+
+def _named_by_number(operation: Operation, asked: Element) -> bool:
+    """Return whether a send to single people names them by their numbers; they may be addresses as well (mm-101)."""
+    inner = next(iter((asked.child("Body") or Element("")).children), Element(""))
+    kind = inner.child("recp_type") if operation.name == "sendEmailToIndividual" else None
+    return kind is not None and kind.text.strip() == recipient_type.recipient_id.value
 
 
 def _differs(found: list[Found]) -> bool:
