@@ -87,6 +87,44 @@ def test_another_order_is_different() -> None:
     assert found[NAME] == ["same"] * 2
 
 
+JOBS = "sendMessageToGroupResult/email_job_ids[]"
+
+
+def test_numbers_that_are_only_answered() -> None:
+    """mm-104, lk-83, mm-65, mm-127"""
+
+    def sent(*jobs: int) -> str:
+        items = "".join(f"<anyType>{each}</anyType>" for each in jobs)
+        return f"<sendMessageToGroupResult><email_job_ids>{items}</email_job_ids></sendMessageToGroupResult>"
+
+    numbers = Numbers()
+    found = compare("sendMessageToGroup", sent(901, 902), sent(3, 4), numbers, MAGNETMAIL)
+    assert found[JOBS] == ["renumbered"] * 2
+    found = compare("sendMessageToGroup", sent(901), sent(4), numbers, MAGNETMAIL)
+    assert found[JOBS] == ["different"]
+
+    def processes(number: int) -> str:
+        row = f"<WSLegacyProcessStatus><StatusID>{number}</StatusID></WSLegacyProcessStatus>"
+        return f"<GetLegacyProcessStatusResult>{row}</GetLegacyProcessStatusResult>"
+
+    found = compare("GetLegacyProcessStatus", processes(901), processes(3))
+    assert found["GetLegacyProcessStatusResult[]/StatusID"] == ["renumbered"]
+
+    def entry(number: int) -> str:
+        ids = f"<InitialQueueId>{number}</InitialQueueId><JobId>{number + 1}</JobId><UploadId>{number}</UploadId>"
+        return f"<GetUploadInitialQueueJobStatusResult>{ids}</GetUploadInitialQueueJobStatusResult>"
+
+    found = compare("GetUploadInitialQueueJobStatus", entry(901), entry(3), contract=MAGNETMAIL)
+    assert found["GetUploadInitialQueueJobStatusResult/UploadId"] == ["renumbered"]
+
+    def fields(number: int) -> str:
+        field = f"<PersonalizedField><fieldId>{number}</fieldId><fieldName>Size</fieldName></PersonalizedField>"
+        return f"<GetEnhancedPersonalizedFieldsResult>{field}</GetEnhancedPersonalizedFieldsResult>"
+
+    found = compare("GetEnhancedPersonalizedFields", fields(77), fields(1), contract=MAGNETMAIL)
+    assert found["GetEnhancedPersonalizedFieldsResult[]/fieldId"] == ["renumbered"]
+
+
 def contacts(*numbers: int) -> str:
     kind = "WSContactSubscriptionInfo"
     items = "".join(f"<{kind}><EmailAddress>p{n}@example.com</EmailAddress></{kind}>" for n in numbers)
