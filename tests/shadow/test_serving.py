@@ -15,6 +15,7 @@ import httpx
 from tests.conftest import LocalServed
 from tests.shadow.conftest import LOGIN, PASSWORD, Client, found, shadowing, wait_for
 
+from soapstone.sending.messages.message import Draft
 from soapstone.shadow.report import as_page, as_text, decision
 
 CREATE = (
@@ -88,7 +89,9 @@ def test_calls_on_new_records_agree_whatever_the_numbers(live: LocalServed, fold
 
 def test_a_mail_to_single_people_goes_to_those_who_are_meant(live: LocalServed, folder: Path) -> None:
     """Their numbers stand among texts, which may be addresses as well."""
-    live.product.contacts.add(live.product.accounts.named("OTHER"), {"email": "first@example.com"})
+    other = live.product.accounts.named("OTHER")
+    assert other is not None
+    live.product.contacts.add(other, {"email": "first@example.com"})
     with shadowing(live.base, folder) as shadow:
         client = Client(shadow.base)
         client.log_in()
@@ -144,6 +147,24 @@ def test_an_empty_list_of_an_object_from_before_is_no_difference(live: LocalServ
         assert "About" in answer
         document = shadow.report(1)
     assert document["skipped"] == {"records from before": 1}
+
+
+def test_processes_of_an_interface_that_is_not_played_are_no_difference(live: LocalServed, folder: Path) -> None:
+    """lk-83: SendToList and SendToFile are no SOAP, and each service has its own form of them."""
+    with shadowing(live.base, folder) as shadow:
+        client = Client(shadow.base)
+        made = number(client.listrak("CreateContactList", CREATE.replace("Shoes", "Caps")), "ListID")
+        assert "<WSLegacyProcessStatus>" not in client.listrak("GetLegacyProcessStatus", f"<ListID>{made}</ListID>")
+        account = live.product.accounts.named("ACME")
+        assert account is not None
+        here = live.product.lists.get(account.id, int(made))
+        assert here is not None
+        draft = Draft(subject="News", plain="Hello", from_address="ann@example.com")
+        live.product.sends.to_list(account=account, login=None, contact_list=here, message=draft)
+        assert "<WSLegacyProcessStatus>" in client.listrak("GetLegacyProcessStatus", f"<ListID>{made}</ListID>")
+        document = shadow.report(3)
+    assert document["skipped"] == {"sends by XML over HTTP": 1}
+    assert found(document, "different") == set()
 
 
 def test_a_session_from_before_is_one_here(live: LocalServed, folder: Path) -> None:
