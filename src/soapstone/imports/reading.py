@@ -13,7 +13,7 @@ from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, repeat
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 from soapstone.imports import index
 from soapstone.imports.archives import unpacked
@@ -21,7 +21,7 @@ from soapstone.imports.blocks import Block, blocks
 from soapstone.imports.encodings import plain
 from soapstone.imports.file_kinds import beginning_of, check_kind
 from soapstone.imports.records import Dialect, Place, Records, behind
-from soapstone.imports.rows import Checked, Record, Rows
+from soapstone.imports.rows import BETWEEN, Checked, Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
 from soapstone.imports.surplus import surplus_positions
@@ -212,27 +212,35 @@ def _news(building: Generator[int, None, index.FileIndex]) -> Generator[Looking,
 class _Chunk:
     """The checked rows of a range of the file, `first` the number of the first.
 
-    A record that is a text is split when it is staged: a chunk of them takes far less memory so.
+    A record is a text, which is split when it is staged: the fields of a chunk would take far more memory, and fetching
+    them from all over it more time.
     """
 
     def __init__(self, stage: Stage, found: Iterator[Block], superseded: list[int], first: int, delimiter: str) -> None:
         self._stage, self._first, self._delimiter = stage, first, delimiter
-        self._records: list[str | Record] = []
+        self._records: list[str] = []
         self._lines: list[int] = []
         self._checked = Checked([], [], {}, [], set())
-        texts = True
         for block in found:
-            texts &= bool(block.texts)
             self._add(stage.rows.check(block.rows, block.flaws), len(self._records))
-            self._records += block.texts or block.rows
+            if not block.texts and self._delimiter != BETWEEN:
+                # Any other character may be in a field.
+                self._records = [record.replace(self._delimiter, BETWEEN) for record in self._records]
+                self._delimiter = BETWEEN
+            if not block.texts:
+                self._records += map(BETWEEN.join, block.rows)
+            elif self._delimiter == BETWEEN:
+                self._records += [record.replace(delimiter, BETWEEN) for record in block.texts]
+            else:
+                self._records += block.texts
             self._lines += block.lines
         for position in superseded:
             self._checked.keys[position] = ""
             self._checked.flaws[position] = ImportOutcome.DUPLICATE
         self._numbers = [0] * len(self._records)
-        delimiters = list(map(str.count, cast("list[str]", self._records), repeat(delimiter))) if texts else []
-        # The fewest and the most delimiters of a record, if all are texts.
-        self._fewest, self._most = min(delimiters, default=-1), max(delimiters, default=-1 if texts else None)
+        delimiters = list(map(str.count, self._records, repeat(self._delimiter)))
+        # The fewest and the most delimiters of a record.
+        self._fewest, self._most = min(delimiters, default=-1), max(delimiters, default=-1)
 
     def _add(self, checked: Checked, before: int) -> None:
         mine = self._checked
@@ -276,12 +284,14 @@ class _Chunk:
         order = sorted([position for position in positions if checked.keys[position]], key=checked.keys.__getitem__)
         misfits = self._stage.write(path, self._records, self._delimiter, checked, order, numbers, self._fewest)
         refused = [
-            Rejection(numbers[position] - first, checked.flaws[position], self._fields(position))
+            Rejection(
+                numbers[position] - first, checked.flaws[position], self._records[position].split(self._delimiter)
+            )
             for position in (positions if checked.flaws else ())
             if position in checked.flaws
         ]
         surplus = []
-        if columns is not None and (self._most is None or self._most >= columns):
+        if columns is not None and self._most >= columns:
             records = [self._records[position] for position in positions]
             keys = [checked.keys[position] for position in positions]
             surplus = surplus_positions(records, keys, columns, self._delimiter)
@@ -296,7 +306,3 @@ class _Chunk:
             misfits={attribute: sorted(numbers[at] - first for at in found) for attribute, found in misfits.items()},
             surplus=surplus,
         )
-
-    def _fields(self, position: int) -> list[str]:
-        record = self._records[position]
-        return record.split(self._delimiter) if isinstance(record, str) else list(record)

@@ -24,7 +24,7 @@ Record = Sequence[str]
 _WHITE_SPACE = " \t\n\r\v\f"
 
 # No text of a file holds it.
-_BETWEEN = "\0"
+BETWEEN = "\0"
 # Plain characters without which no address is repaired, if there is no white space beside it.
 _DECORATION = ";,<>\"':"
 
@@ -151,11 +151,11 @@ class Rows:
         if self.key != "email" or self._opt_outs or not rows:
             return None
         emails = [value.strip(self._space) for value in _values(_padded(rows, self.key_columns), self._email)]
-        joined = _BETWEEN.join(emails)
+        joined = BETWEEN.join(emails)
         # What a repair might change, and labels of the DNS that are decoded, take the long way.
         if not joined.isascii() or "--" in joined or (self._repairs and any(each in joined for each in _DECORATION)):
             return None
-        keys = joined.lower().split(_BETWEEN)
+        keys = joined.lower().split(BETWEEN)
         if joined.count("@") < len(keys):
             # Such as "unknown" in most rows: one key that recurs all the time would be held in memory.
             keys = [key if "@" in key else "" for key in keys]
@@ -225,7 +225,7 @@ class Rows:
 
     def plain_lines(
         self,
-        records: Sequence[str | Record],
+        records: Sequence[str],
         split: Callable[[str], Record],
         checked: Checked,
         order: Sequence[int],
@@ -235,18 +235,14 @@ class Rows:
     ) -> Iterator[Sequence[Any]]:
         """Yield the key, the number and the `values` of the plain rows at the positions of `order`, with these numbers.
 
-        A record that is a text is split now. `whole` says that all are texts with at least `all_columns` fields.
+        `split` returns the fields of a record. `whole` says that each has at least `all_columns` of them.
         """
         self.misfits = {}
         keys, emails = (map(each.__getitem__, order) for each in (checked.keys, checked.emails))
         heads = zip(keys, numbers, emails, strict=True)
-        found: Iterator[Any] = map(records.__getitem__, order)
-        rows: Iterator[Record]
-        if whole:
-            # Without a step of Python's own for each row.
-            rows = map(split, found)
-        else:
-            rows = (split(record) if isinstance(record, str) else record for record in found)
+        rows: Iterator[Record] = map(split, map(records.__getitem__, order))
+        if not whole:
+            # Otherwise without a step of Python's own for each row.
             rows = (_padded([row], self.all_columns)[0] for row in rows)
         return map(add, heads, map(self._picked(), rows))
 

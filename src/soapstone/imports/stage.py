@@ -15,7 +15,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from soapstone.imports.rows import Checked, Record, Rows
+from soapstone.imports.rows import Checked, Rows
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -70,7 +70,7 @@ class Stage:
     def write(
         self,
         path: Path,
-        records: Sequence[str | Record],
+        records: Sequence[str],
         delimiter: str,
         checked: Checked,
         order: Sequence[int],
@@ -79,8 +79,7 @@ class Stage:
     ) -> Mapping[int, Sequence[int]]:
         """Write the rows at the positions of `order`, and return the positions of misfits: see Rows.
 
-        `numbers` are those of all rows. A record that is a text is split at the delimiter. If all are, each holds at
-        least `fewest` of them, else it is -1.
+        `numbers` are those of all rows. A record is split at the delimiter, of which each holds at least `fewest`.
         """
         split = methodcaller("split", delimiter)
         lines: Iterable[Sequence[Any]]
@@ -91,8 +90,7 @@ class Stage:
             whole = fewest + 1 >= self.rows.all_columns
             lines = self.rows.plain_lines(records, split, checked, order, given, whole=whole)
         else:
-            found = map(records.__getitem__, order)
-            rows = [split(record) if isinstance(record, str) else record for record in found]
+            rows = list(map(split, map(records.__getitem__, order)))
             keys, *values = self.rows.values(rows, checked.at(order))
             columns = [keys, given, *values]
             if self.keeps_fields:

@@ -45,19 +45,10 @@ def with_surplus(checkpoint: Mapping[str, Any], positions: Sequence[int], lines:
     return {_KEY: asdict(Surplus(rows=before["rows"] + len(positions), line=before["line"]))}
 
 
-def surplus_positions(
-    rows: Sequence[str | Sequence[str]], keys: Sequence[str], columns: int, delimiter: str
-) -> list[int]:
-    """Return the positions of rows with a key and a value that is not blank after `columns` columns.
-
-    A row that is a text is still to be split at the delimiter.
-    """
-    found = []
-    for n, row in enumerate(rows):
-        if isinstance(row, str):
-            if row.count(delimiter) < columns:
-                continue
-            row = row.split(delimiter)
-        if len(row) > columns and keys[n] and "".join(row[columns:]).strip():
-            found.append(n)
-    return found
+def surplus_positions(records: Sequence[str], keys: Sequence[str], columns: int, delimiter: str) -> list[int]:
+    """Return the positions of records with a key and a value that is not blank after `columns` columns."""
+    return [
+        position
+        for position, (record, key) in enumerate(zip(records, keys, strict=True))
+        if key and record.count(delimiter) >= columns and "".join(record.split(delimiter)[columns:]).strip()
+    ]
