@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 BUSY_TIMEOUT = 10_000
 # Seconds between two attempts of a waiting writer, and of one that gives way to the others.
 BUSY_PAUSE, LONG_PAUSE = 0.002, 0.02
+# What a writer that gives way leaves to others, as a part of its last transaction: whoever waits gets the processor as
+# late on a busy machine as that transaction took long.
+LEFT_TO_OTHERS = 0.03
 # Most times that SQLite's log is moved beside writers; pages that may come meanwhile without another time; milliseconds
 # to wait for others before the rest is moved.
 MOVES, FEW_PAGES, MOVE_TIMEOUT = 4, 10_000, 200
@@ -92,6 +95,8 @@ class Database:
         self._waiting = Waiting()
         # Held by a writer that gives way, and while the rest of SQLite's log is moved.
         self._turn = threading.Lock()
+        # Seconds that the last transaction took of a writer that gives way.
+        self._held = 0.0
         # Whether a server has answered; monotonic time of the first failed connection since then.
         self._answered = False
         self._unreachable: float | None = None
@@ -306,9 +311,12 @@ class Database:
                 _prove(driver, False)
             if gives_way:
                 # Whoever waits tries in this time.
-                time.sleep(1.5 * BUSY_PAUSE)
+                time.sleep(max(1.5 * BUSY_PAUSE, LEFT_TO_OTHERS * self._held))
             with self._turn if gives_way else nullcontext(), self._begun(connection, patience, gives_way=gives_way):
+                began = time.monotonic()
                 yield
+            if gives_way:
+                self._held = time.monotonic() - began
         finally:
             # A commit that failed may have left the transaction open.
             if driver.in_transaction:
