@@ -23,9 +23,8 @@ Values = tuple[Any, ...]
 _CACHE_KIB = 16 << 10
 # PostgreSQL's types of whole numbers.
 _NUMBERS = ("BIGINT", "INTEGER")
-# Rows that are handed to COPY together: the server stores them while the next are made. The thread may have to wait for
-# its turn each time.
-_COPIED = 2000
+# Rows that are handed to COPY together.
+_COPIED = 500
 
 
 @contextmanager

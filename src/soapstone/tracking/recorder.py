@@ -213,7 +213,8 @@ class Recorder:
     def round(self) -> bool:
         """Record what can be judged now, up to a bound; return whether more can be. An error makes all begin anew."""
         try:
-            return self._round()
+            with short_turns() if self._storing is not None else nullcontext():
+                return self._round()
         except BaseException:
             self.close()
             raise
@@ -267,19 +268,18 @@ class Recorder:
     def _take(self) -> int:
         """Judge and record the next records of each segment; return their number."""
         taken = 0
-        with short_turns() if self._storing is not None else nullcontext():
-            while batch := self._next_batch():
-                taken += batch.records
-                is_large = batch.records >= MOST_RECORDS // 2
-                self._hand_over(batch, ahead=is_large)
-                if self._storing is None:
-                    return taken
-                if not is_large:
-                    break
-                if taken >= MOST_BATCHES * MOST_RECORDS:
-                    # The last one is stored while the next round reads.
-                    return taken
-            self._finish_storing()
+        while batch := self._next_batch():
+            taken += batch.records
+            is_large = batch.records >= MOST_RECORDS // 2
+            self._hand_over(batch, ahead=is_large)
+            if self._storing is None:
+                return taken
+            if not is_large:
+                break
+            if taken >= MOST_BATCHES * MOST_RECORDS:
+                # The last one is stored while the next round reads.
+                return taken
+        self._finish_storing()
         if not taken:
             self._plans.forget()
         return taken
