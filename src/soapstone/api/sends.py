@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -249,7 +248,7 @@ def list_sends(
 @router.post("", status_code=202, response_model=Sends)
 def create_send(given: SendIn, caller: Calling, once: Making) -> Response:
     """Send a stored message. The answer comes after everything is on disk."""
-    return once(given, lambda: _submitted(caller, given), lambda made: _shown(caller, made), status=202)
+    return once(given, lambda: _submitted(caller, given), _shown, status=202)
 
 
 @router.get("/{send_id}")
@@ -307,7 +306,7 @@ def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
             raise not_found("send")
         return [ticket]
 
-    return once(b"", made, lambda tickets: _shown(caller, tickets), status=202)
+    return once(b"", made, _shown, status=202)
 
 
 @router.post("/{send_id}/pause", status_code=202)
@@ -401,10 +400,8 @@ def _whole(caller: Caller, send_id: int) -> SendOut:
     return SendOut.whole(caller.product.reports, find(caller, send_id))
 
 
-def _shown(caller: Caller, tickets: list[SendTicket]) -> Sends:
-    found = [(caller.product.reports.of_job(caller.account.id, each.job.id), each.job) for each in tickets]
-    # As they were stored: by now a worker may be at work on them.
-    return Sends(sends=[SendHead.of(replace(record, job=job)) for record, job in found if record is not None])
+def _shown(tickets: list[SendTicket]) -> Sends:
+    return Sends(sends=[SendHead.of(ticket.record) for ticket in tickets])
 
 
 def _facts(record: SendRecord) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
@@ -244,20 +244,25 @@ class SendReports:
     def _records(
         self, account_id: int, condition: ColumnElement[bool], limit: int | None = None, *, newest: bool = False
     ) -> list[SendRecord]:
-        mine = (sends.c.account_id == account_id) & condition
-        own = [sends.c[name] for name in ("message_id", "source_id", "purpose", "is_test")]
-        query = select(jobs, *own, sends.c.list_id.label("of_list")).join(jobs, jobs.c.id == sends.c.job_id)
         with self._database.read() as connection:
-            order = sends.c.job_id.desc() if newest else sends.c.job_id
-            rows = connection.execute(query.where(mine).order_by(order).limit(limit)).mappings()
-            return [
-                SendRecord(
-                    job=Job.of(row),
-                    message_id=row["message_id"],
-                    source_id=row["source_id"],
-                    list_id=row["of_list"],
-                    purpose=row["purpose"],
-                    is_test=row["is_test"],
-                )
-                for row in rows
-            ]
+            return read_sends(connection, (sends.c.account_id == account_id) & condition, limit, newest=newest)
+
+
+def read_sends(
+    connection: Connection, these: ColumnElement[bool], limit: int | None = None, *, newest: bool = False
+) -> list[SendRecord]:
+    """Return sends by number, or the newest first; also those that the caller's transaction has added."""
+    own = [sends.c[name] for name in ("message_id", "source_id", "purpose", "is_test")]
+    query = select(jobs, *own, sends.c.list_id.label("of_list")).join(jobs, jobs.c.id == sends.c.job_id)
+    order = sends.c.job_id.desc() if newest else sends.c.job_id
+    return [
+        SendRecord(
+            job=Job.of(row),
+            message_id=row["message_id"],
+            source_id=row["source_id"],
+            list_id=row["of_list"],
+            purpose=row["purpose"],
+            is_test=row["is_test"],
+        )
+        for row in connection.execute(query.where(these).order_by(order).limit(limit)).mappings()
+    ]

@@ -14,6 +14,7 @@ from soapstone.accounts.visibility import seen_lists
 from soapstone.jobs.job import Job
 from soapstone.sending.mail.builder import SEEN_LISTS
 from soapstone.sending.messages.message import Message
+from soapstone.sending.reports import SendRecord
 from soapstone.store.tables import jobs, messages, sends
 from soapstone.vocabulary.deliveries import Purpose
 from soapstone.vocabulary.jobs import JobKind
@@ -24,10 +25,15 @@ STEPS: Mapping[str, int] = {JobKind.SEND_TO_LIST: 3, JobKind.SEND_TO_FILE: 4, Jo
 
 @dataclass(frozen=True)
 class SendTicket:
-    """An accepted send: its job and its message (whose number is the MsgID, lk-88)."""
+    """An accepted send as it was stored, and its message (whose number is the MsgID, lk-88)."""
 
-    job: Job
+    record: SendRecord
     message: Message
+
+    @property
+    def job(self) -> Job:
+        """Its job."""
+        return self.record.job
 
 
 def is_for_members(job: Job) -> bool:

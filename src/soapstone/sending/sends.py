@@ -25,6 +25,7 @@ from soapstone.sending.messages.messages import Messages, store
 from soapstone.sending.messages.template import merge_key
 from soapstone.sending.messages.unsubscribe_link import MISSING, REQUEST, Choice, NoUnsubscribeLinkError, check_link
 from soapstone.sending.notices import NOTICE_KEYS, Notice
+from soapstone.sending.reports import read_sends
 from soapstone.sending.send_records import (
     STEPS,
     SendTicket,
@@ -37,6 +38,7 @@ from soapstone.sending.send_records import (
 from soapstone.sending.supplied_file import FileForm
 from soapstone.store.blobs import Blobs, Upload
 from soapstone.store.database import Database
+from soapstone.store.tables import sends
 from soapstone.vocabulary.deliveries import Purpose
 from soapstone.vocabulary.jobs import SENDS, JobKind
 from soapstone.vocabulary.messages import MessageKind
@@ -239,7 +241,7 @@ class Sends:
         request |= {"is_test": False, "links": _lists(links), "settings": dict(settings or {})}
         with self._database.write(durable=True) as connection:
             job_id = self._add(connection, JobKind.SEND, Purpose.PEOPLE, account, login, None, message, request)
-            return self._ticket(connection, job_id, message)
+            return _ticket(connection, job_id, message)
 
     def to_groups(
         self,
@@ -297,7 +299,7 @@ class Sends:
                 self._add(connection, JobKind.SEND, Purpose.TEST, account, login, first, message, request)
             for notice in notices:
                 self._announce(connection, account, message, notice, numbers)
-            return [self._ticket(connection, number, message) for number in numbers]
+            return [_ticket(connection, number, message) for number in numbers]
 
     def to_failed(self, *, account: Account, login: Login | None, job: Job) -> SendTicket | None:
         """Retry a finished send for the recipients that it did not reach; None if it has not ended.
@@ -330,7 +332,7 @@ class Sends:
             audit_send(connection, account, login, number, message_id, job.list_id, Purpose.FAILED)
             is_test = bool(request.get("is_test"))
             add_send(connection, number, account.id, message_id, None, job.list_id, Purpose.FAILED, is_test)
-            return self._ticket(connection, number, message)
+            return _ticket(connection, number, message)
 
     def _ready(self, message: Message | Draft, contact_list: ContactList, further: Collection[str] = ()) -> Draft:
         draft = ready_to_send(Draft.of(message), contact_list)
@@ -423,7 +425,7 @@ class Sends:
                 due_at=due_at,
                 **file,
             )
-            return self._ticket(connection, job_id, copy)
+            return _ticket(connection, job_id, copy)
 
     def _add(
         self,
@@ -459,8 +461,11 @@ class Sends:
             log.warning("the mails of send %d to list %s have no link to unsubscribe", number, list_id)
         return number
 
-    def _ticket(self, connection: Connection, job_id: int, message: Message) -> SendTicket:
-        return SendTicket(self._jobs.added(connection, job_id), message)
+
+def _ticket(connection: Connection, job_id: int, message: Message) -> SendTicket:
+    """Return the ticket of a send that the transaction has added: see `Jobs.added`."""
+    (record,) = read_sends(connection, sends.c.job_id == job_id)
+    return SendTicket(record, message)
 
 
 def _lists(links: Mapping[str, Collection[str]] | None) -> dict[str, list[str]]:
