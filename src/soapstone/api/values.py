@@ -69,9 +69,9 @@ Address = Annotated[
 ]
 
 
-# A text body that is not JSON, for the description.
 # How rows of an answer that is a file are written.
 RowsForm = Literal["csv", "ndjson"]
+# A text body that is not JSON, for the description.
 PLAIN: dict[str, Any] = {"schema": {"type": "string"}}
 
 
