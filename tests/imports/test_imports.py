@@ -16,9 +16,11 @@ from soapstone.contacts.members import Members
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.errors import InvalidError
 from soapstone.imports.imports import Imports
+from soapstone.imports.misfits import misfits_of
 from soapstone.imports.outcomes import ImportCounts, RejectedRow
 from soapstone.imports.runner import run_import
 from soapstone.imports.spec import Column, ImportSpec, OptOut
+from soapstone.imports.surplus import Surplus, surplus_of
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
@@ -314,6 +316,24 @@ def test_profile_values_are_stored_in_their_form(
     job = run_file(account, newsletter, b"a@example.com,1,x,?,\n", ImportSpec(columns=columns, known="overwrite"))
     assert job.counters == {"updated": 1}
     assert look(account.id)["members"][0][3] == first[:3]
+
+
+@pytest.mark.parametrize("stage_rows", [1, 3, 6])
+def test_the_first_line_with_a_value_left_out_is_that_of_the_file(
+    database: Database, run_file: RunFile, account: Account, newsletter: ContactList, stage_rows: int
+) -> None:
+    """lk-47, mm-46: rows are merged in the order of their keys."""
+    profiles = Profiles(database)
+    header = profiles.add_header(account.id, newsletter.id, "About")
+    number = profiles.add_attribute(account.id, newsletter.id, header, "Age", kind="numeric", max_length=9)
+    spec = ImportSpec(columns=(EMAIL, Column(index=1, target=f"attribute:{number}")), header=True)
+    rows = ["f@x.com,old,more", "d@x.com,4", "e@x.com,5", "c@x.com,3", "a@x.com,young,more", "b@x.com,2"]
+    # Its first range is as large as a stage: the others are of one chunk.
+    data = "\n".join(["Email,Age", *[f"{n}@x.com,1" for n in range(6)], *rows]).encode()
+    job = run_file(account, newsletter, data, spec, chunk_rows=6, stage_rows=stage_rows)
+    (misfits,) = misfits_of(job)
+    assert (misfits.values, misfits.line) == (2, 8)
+    assert surplus_of(job) == Surplus(rows=2, line=8)
 
 
 def test_accounts_identified_by_custom_id(database: Database, run_file: RunFile, imports: Imports, look: Look) -> None:

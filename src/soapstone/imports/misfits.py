@@ -51,20 +51,22 @@ def counted(
     positions: Mapping[int, Sequence[int]],
     lines: Sequence[int],
 ) -> dict[str, Any]:
-    """Return the additions to a checkpoint for a chunk's misfits: positions of rows by attribute number.
+    """Return the additions to a checkpoint for a stage's misfits: ascending positions of rows by attribute number.
 
-    `lines` are the physical lines of the chunk's rows. Empty if the chunk has no misfit.
+    `lines` are the physical lines of the stage's rows. Empty if there is no misfit.
     """
     known: dict[str, Any] = dict(checkpoint.get(_KEY, {}))
     for attribute in attributes:
         rows = positions.get(attribute.id)
         if rows:
-            before = known.get(str(attribute.id), {"values": 0, "line": lines[rows[0]]})
+            first = lines[rows[0]]
+            before = known.get(str(attribute.id), {"values": 0, "line": first})
             made = Misfits(
                 attribute_id=attribute.id,
                 attribute=attribute.name,
                 values=before["values"] + len(rows),
-                line=before["line"],
+                # Stages of one chunk have rows between each other's.
+                line=min(before["line"], first),
                 cut=is_cut(attribute.kind),
             )
             known[str(attribute.id)] = {name: value for name, value in asdict(made).items() if name != "attribute_id"}

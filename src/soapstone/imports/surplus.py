@@ -35,14 +35,16 @@ def surplus_of(job: Job) -> Surplus | None:
 
 
 def with_surplus(checkpoint: Mapping[str, Any], positions: Sequence[int], lines: Sequence[int]) -> dict[str, Any]:
-    """Return the additions to a checkpoint for the positions of a chunk's rows with surplus values.
+    """Return the additions to a checkpoint for the ascending positions of a stage's rows with surplus values.
 
-    `lines` are the physical lines of the chunk's rows. Empty if the chunk has no such row.
+    `lines` are the physical lines of the stage's rows. Empty if there is no such row.
     """
     if not positions:
         return {}
-    before = checkpoint.get(_KEY, {"rows": 0, "line": lines[positions[0]]})
-    return {_KEY: asdict(Surplus(rows=before["rows"] + len(positions), line=before["line"]))}
+    first = lines[positions[0]]
+    before = checkpoint.get(_KEY, {"rows": 0, "line": first})
+    # Stages of one chunk have rows between each other's.
+    return {_KEY: asdict(Surplus(rows=before["rows"] + len(positions), line=min(before["line"], first)))}
 
 
 def surplus_positions(records: Sequence[str], keys: Sequence[str], columns: int, delimiter: str) -> list[int]:
