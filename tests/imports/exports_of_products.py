@@ -223,16 +223,19 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "CiviCRM": (
-        '"Contact ID","First Name","Email","Do Not Email","No Bulk Emails (User Opt Out)","On Hold"\n'
-        '"1","Ann","in@civicrm.test","0","0","No"\n"2","Bob","out@civicrm.test","0","1","No"\n'
-        '"3","Cem","none@civicrm.test","1","0","No"\n"4","Di","dead@civicrm.test","0","0","On Hold Bounce"\n'
-        '"5","Ed","left@civicrm.test","0","0","On Hold Opt Out"\n',
+        '"Contact ID","First Name","Email","Do Not Email","Do Not Phone","Do Not Mail","No Bulk Emails (User Opt Out)",'
+        '"On Hold"\n"1","Ann","in@civicrm.test","0","0","0","0","No"\n'
+        '"2","Bob","out@civicrm.test","0","0","0","1","No"\n"3","Cem","none@civicrm.test","1","0","0","0","No"\n'
+        '"4","Di","dead@civicrm.test","0","0","0","0","On Hold Bounce"\n'
+        '"5","Ed","left@civicrm.test","0","0","0","0","On Hold Opt Out"\n'
+        '"6","Flo","no-letters@civicrm.test","0","1","1","0","No"\n',
         {
             "in@civicrm.test": "subscribed",
             "out@civicrm.test": "unsubscribed",
             "none@civicrm.test": "unsubscribed",
             "dead@civicrm.test": "suppressed",
             "left@civicrm.test": "unsubscribed",
+            "no-letters@civicrm.test": "subscribed",
         },
     ),
     "Odoo": (

@@ -16,7 +16,7 @@ from soapstone.contacts.suppressions import Suppressions
 from soapstone.errors import InvalidError
 from soapstone.imports.opt_out_columns import COLUMNS, STRENGTH
 from soapstone.imports.opt_outs import Reader, is_opt_out, time_of
-from soapstone.imports.spec import Column, ImportSpec, OptOut
+from soapstone.imports.spec import Column, ImportSpec, OptOut, opt_outs_of
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
@@ -70,6 +70,23 @@ def test_headings_are_known_however_they_are_written() -> None:
         assert is_opt_out(heading), heading
     for heading in ("Email", "active", "Name", "", "out"):
         assert not is_opt_out(heading), heading
+
+
+@pytest.mark.parametrize(
+    ("headings", "counted"),
+    [
+        (["Do Not Email", "Do Not Phone", "Do Not Mail"], ["Do Not Email"]),
+        (["NO_MAIL", "NO_EMAIL"], ["NO_EMAIL"]),
+        (["do_not_mail", "No Bulk Emails (User Opt Out)"], ["No Bulk Emails (User Opt Out)"]),
+        # Nothing else may tell of opt-outs here.
+        (["do_not_mail", "Email", "Email status", "Email Bounced Date"], None),
+        (["no_mail", "unsubscribed"], None),
+    ],
+)
+def test_mail_means_letters_beside_a_column_for_e_mail(headings: list[str], counted: list[str] | None) -> None:
+    """As in CiviCRM and other software for donations."""
+    found = [column.heading for column in opt_outs_of(dict(enumerate(headings)))]
+    assert found == (list(filter(is_opt_out, headings)) if counted is None else counted)
 
 
 @pytest.mark.parametrize(

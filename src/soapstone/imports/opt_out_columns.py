@@ -32,7 +32,7 @@ class OptOutColumn:
     """One column of one product.
 
     `yes` is the meaning of a set flag, a time, or a denied consent. `words` are the values of a column of words.
-    `ambiguous`: the heading also means other things.
+    `ambiguous`: the heading also means other things. `letters`: it means those beside a column that means e-mail.
     """
 
     product: str
@@ -42,6 +42,7 @@ class OptOutColumn:
     yes: Meaning = "left"
     words: Mapping[str, Meaning] = field(default_factory=dict)
     ambiguous: bool = False
+    letters: bool = False
 
 
 def _words(
@@ -409,13 +410,18 @@ COLUMNS = (
             "opt_out_email",
             "opted_out_of_email",
             "has_opted_out",
-            "do_not_mail",
             "do_not_contact_by_email",
-            "no_mail",
             "no_email",
         ),
         form="flag",
         source="the heading says it",
+    ),
+    OptOutColumn(
+        product="any",
+        headings=("do_not_mail", "no_mail"),
+        form="flag",
+        letters=True,
+        source="the heading says it; letters: github.com/civicrm/civicrm-core Contact.entityType.php (do_not_mail)",
     ),
     OptOutColumn(
         product="any",

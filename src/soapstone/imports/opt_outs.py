@@ -10,7 +10,7 @@ to one product's column, or one of them can mean nothing else ("unsubscribed").
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
@@ -45,6 +45,18 @@ def is_opt_out(heading: str) -> bool:
     """Return whether a column with this heading holds opt-outs, or may hold them."""
     # A heading with a tab is several, in a file read with the wrong delimiter.
     return "\t" not in heading.strip() and plain(heading) in _BY_HEADING
+
+
+def without_letters(headings: Mapping[int, str]) -> dict[int, str]:
+    """Return headings of opt-outs without those that mean letters, because another one means e-mail."""
+    sure = [name for name in headings.values() if "email" in plain(name) and not Reader(name).doubtful]
+    if not any(column.yes == "left" for name in sure for column in _BY_HEADING[plain(name)]):
+        return dict(headings)
+    return {
+        index: name
+        for index, name in headings.items()
+        if not any(column.letters for column in _BY_HEADING[plain(name)])
+    }
 
 
 class Reader:

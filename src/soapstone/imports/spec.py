@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from soapstone.contacts.fields import FIELDS
 from soapstone.errors import InvalidError
 from soapstone.imports.charsets import charset
-from soapstone.imports.opt_outs import Reader, is_opt_out
+from soapstone.imports.opt_outs import Reader, is_opt_out, without_letters
 
 # The prefix of a target that is a profile attribute of the list; its number follows.
 ATTRIBUTE = "attribute:"
@@ -59,7 +59,8 @@ class OptOut:
 
 def opt_outs_of(headings: Mapping[int, str]) -> tuple[OptOut, ...]:
     """Return the columns that may hold opt-outs, of these headings by column from 0."""
-    return tuple(OptOut(index=index, heading=name) for index, name in sorted(headings.items()) if is_opt_out(name))
+    found = without_letters({index: name for index, name in headings.items() if is_opt_out(name)})
+    return tuple(OptOut(index=index, heading=name) for index, name in sorted(found.items()))
 
 
 def opt_outs_alone(opt_outs: Iterable[OptOut], *, make_attributes: bool) -> set[int]:
