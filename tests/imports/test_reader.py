@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from soapstone.imports import reader
+from soapstone.imports import reader, reading
 from soapstone.imports.reading import Event, Staged, Task, read
 from soapstone.imports.records import UnreadableError
 from soapstone.imports.spec import Column, ImportSpec
@@ -153,6 +154,22 @@ def test_the_process_lets_others_go_first(task: MakeTask, started: list[subproce
         next(events)
         ours = os.getpriority(os.PRIO_PROCESS, 0)
         assert os.getpriority(os.PRIO_PROCESS, started[0].pid) == min(ours + reader.NICENESS, 19)
+
+
+def test_the_process_goes_on_while_a_stage_is_merged(task: MakeTask, tmp_path: Path) -> None:
+    """Also if a pipe does not take what it tells of one stage."""
+    many = 2 * reading.AHEAD
+    data = b"".join(b"bad%d,%s\n" % (n, b"x" * 100_000) for n in range(many))
+    given = replace(task(data, chunk_rows=1, stage_rows=1), most_bytes=len(data))
+    with closing(reader.events(given, size=LARGE)) as events:
+        next(event for event in events if isinstance(event, Staged))
+        # One more is written before the process waits.
+        expected = [f"stage-{number}" for number in range(reading.AHEAD + 1)]
+        end = time.monotonic() + 20
+        while (found := sorted(each.name for each in tmp_path.glob("stage-*"))) != sorted(expected):
+            assert time.monotonic() < end, found
+            time.sleep(0.01)
+        assert sum(isinstance(event, Staged) for event in events) == many - 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -17,6 +17,7 @@ import threading
 import traceback
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
 from soapstone.heap import keep_heap
@@ -103,12 +104,16 @@ def _main() -> None:
     gc.disable()
     room = threading.Semaphore(AHEAD)
     threading.Thread(target=_listen, args=(room,), daemon=True).start()
+    # A pipe takes little more than one event until the worker reads.
+    told: SimpleQueue[Event | Exception | None] = SimpleQueue()
+    telling = threading.Thread(target=_tell, args=(told,))
+    telling.start()
     answer: Event | Exception | None = None
     try:
         for event in read(task):
             if isinstance(event, Staged):
                 room.acquire()
-            _send(event)
+            told.put(event)
             gc.collect()
     except (UnreadableError, OSError, MemoryError, sqlite3.Error) as failure:
         # A plain copy, without parts that cannot be pickled.
@@ -117,16 +122,26 @@ def _main() -> None:
         # The trace goes to the log through standard error.
         traceback.print_exc()
         answer = RuntimeError("the reader met a fault of its own")
-    _send(answer)
+    told.put(answer)
+    telling.join()
 
 
-def _send(event: Event | Exception | None) -> None:
-    try:
-        pickle.dump(event, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        # The worker is gone.
-        os._exit(0)
+def _tell(told: SimpleQueue[Event | Exception | None]) -> None:
+    """Send events to the worker, up to the answer, which is no event."""
+    going = True
+    while going:
+        event = told.get()
+        going = isinstance(event, Event)
+        try:
+            pickle.dump(event, sys.stdout.buffer, protocol=pickle.HIGHEST_PROTOCOL)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # The worker is gone.
+            os._exit(0)
+        except Exception:
+            # Else the reading would wait for ever.
+            traceback.print_exc()
+            os._exit(1)
 
 
 def _listen(room: threading.Semaphore) -> None:
