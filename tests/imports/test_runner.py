@@ -258,6 +258,36 @@ def test_the_rest_of_a_chunk_is_merged_wherever_the_next_attempt_cuts_the_file(
     assert told(other_job) == told(job)
 
 
+def test_each_row_is_merged_once_however_often_the_file_is_cut_anew(
+    database: Database,
+    account: Account,
+    newsletter: ContactList,
+    submit: Callable[..., Job],
+    work_off: Callable[..., None],
+    imports: Imports,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows of a stage may be far behind its first one, and behind the chunk in which the next attempt ends."""
+    names = ["f", "g", "h", "i", "a", "z", "y", "b", "j", "k"]
+    data = "".join(f"{name}@x.com\n" for name in names).encode()
+    job_id = submit(account, newsletter, data, ImportSpec(columns=(EMAIL,))).id
+    with pytest.raises(Crash):
+        # The last rows that it merges are those of a and b.
+        work_off(chunk_rows=10, stage_rows=2, run_type=crashing(3, "after"))
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 8)
+    monkeypatch.setattr(index, "RANGE_BYTES", 8)
+    for _ in names:
+        try:
+            work_off(run_type=crashing(1, "after"))
+        except Crash:
+            continue
+        break
+    assert [row.email for row in imports.outcomes(job_id)] == [f"{name}@x.com" for name in names]
+    job = Jobs(database).get(None, job_id)
+    assert job is not None
+    assert (job.state, job.counters, job.checkpoint["done"]) == ("completed", {"added": 10}, 10)
+
+
 @pytest.mark.parametrize("chunk_rows", [2, 5000])
 def test_rows_that_are_to_be_rejected_count_for_nothing_else(
     database: Database,

@@ -111,10 +111,13 @@ class _Import:
     def _read_and_merge(self, connection: Connection) -> None:
         job, blobs = self._run.job, self._run.blobs
         checkpoint = job.checkpoint
+        # The first attempt fixes the size of chunks.
+        chunk_rows = checkpoint.get("chunk_rows", self._chunk_rows)
         done, merged = checkpoint.get("complete", checkpoint.get("done", 0)), frozenset[int]()
         if done < checkpoint.get("done", 0):
             with self._run.database.read() as reading:
-                merged = frozenset(stored_lines(reading, job.id, done))
+                # A stage that begins before `done` may have rows behind it, if another attempt cut other chunks.
+                merged = frozenset(stored_lines(reading, job.id, done - chunk_rows))
         with self._merge.prepared(connection), scratch.folder(blobs.folder, job.id, job.attempt) as folder:
             try:
                 path = blobs.fetch(job.blob or "", folder, self._heed)
@@ -127,8 +130,7 @@ class _Import:
                 key=self._spec.key(self._account.identifier),
                 attributes=self._attributes,
                 kind=self._run.database.kind,
-                # The first attempt fixes the size of chunks.
-                chunk_rows=checkpoint.get("chunk_rows", self._chunk_rows),
+                chunk_rows=chunk_rows,
                 stage_rows=self._stage_rows,
                 done=done,
                 merged=merged,
