@@ -222,6 +222,17 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
             "off@phplist.test": "unsubscribed",
         },
     ),
+    "phpList, older versions": (
+        "id\tEmail\tIs this user confirmed\tIs this user blacklisted\tIs this account disabled?\tList Membership\n"
+        "1\tin@oldphplist.test\t1\t0\t0\tNews \n2\twaits@oldphplist.test\t0\t0\t0\tNews \n"
+        "3\tblocked@oldphplist.test\t1\t1\t0\tNews \n4\toff@oldphplist.test\t1\t0\t1\tNo Lists\n",
+        {
+            "in@oldphplist.test": "subscribed",
+            "waits@oldphplist.test": "waiting",
+            "blocked@oldphplist.test": "suppressed",
+            "off@oldphplist.test": "unsubscribed",
+        },
+    ),
     "CiviCRM": (
         '"Contact ID","First Name","Email","Do Not Email","Do Not Phone","Do Not Mail","No Bulk Emails (User Opt Out)",'
         '"On Hold"\n"1","Ann","in@civicrm.test","0","0","0","0","No"\n'

@@ -306,7 +306,8 @@ COLUMNS = (
     ),
     OptOutColumn(
         product="phpList",
-        headings=("Is this subscriber blacklisted",),
+        # Older versions write "user".
+        headings=("Is this subscriber blacklisted", "Is this user blacklisted"),
         form="flag",
         yes="suppressed",
         source="github.com/phpList/phplist3 public_html/lists/admin/structure.php, actions/export.php",
@@ -319,7 +320,7 @@ COLUMNS = (
     ),
     OptOutColumn(
         product="phpList",
-        headings=("Is this subscriber confirmed",),
+        headings=("Is this subscriber confirmed", "Is this user confirmed"),
         form="consent",
         yes="waiting",
         source="as above",
