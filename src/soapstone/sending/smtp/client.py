@@ -146,7 +146,11 @@ class SmtpClient:
                 begin_by = checked_at + LONGEST_WAY
                 outcome = await self._connection.send(envelope, begin_by=begin_by, journal=journal, number=row.id)
                 self._reports.put(Finished(row, outcome))
-                await self._after(outcome, clock() - began)
+                if outcome.verdict is Verdict.ACCEPTED:
+                    self._carried += 1
+                    self._failures = self._refusals = 0
+                else:
+                    await self._after(outcome, clock() - began)
         finally:
             await self._connection.close()
 
@@ -162,20 +166,19 @@ class SmtpClient:
         return self._connection.connected
 
     async def _after(self, outcome: Outcome, seconds: float) -> None:
-        """Close the connection if it is of no more use; pause if it carried no mail.
+        """Close the connection if it is of no more use after a refusal; pause if it carried no mail.
 
         `seconds` is the time that the server took for the mail.
         """
         left = not self._connection.connected
-        accepted = outcome.verdict is Verdict.ACCEPTED
-        if accepted or (outcome.took_up and not left):
+        if outcome.took_up and not left:
             self._carried += 1
             self._failures = 0
-        self._refusals = 0 if accepted else self._refusals + 1
+        self._refusals += 1
         if outcome.verdict is Verdict.BUSY:
             await self._connection.close()
             left = True
-        elif not accepted and seconds > LONGEST_REFUSAL:
+        elif seconds > LONGEST_REFUSAL:
             # The reply to QUIT would be as slow.
             self._connection.drop()
         elif self._refusals >= MOST_REFUSALS:

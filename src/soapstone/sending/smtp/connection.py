@@ -28,6 +28,8 @@ LONGEST_GREETING = 60.0
 
 _STAGES: tuple[Stage, ...] = (Stage.MAIL, Stage.RCPT, Stage.DATA)
 _, _RCPT, _DATA = _STAGES
+# The usual replies to DATA, and to everything else.
+_GO_ON, _OK = 354, 250
 _SPACE = re.compile(r"\s+")
 _AT_LINE = re.compile(rb"(?m)^\.")
 # Characters that would end a command.
@@ -236,6 +238,9 @@ class _Progress:
 
     def hear(self, reply: Reply) -> None:
         """Record the first reply that stops the mail."""
+        if reply.code == (_GO_ON if self.stage is _DATA else _OK):
+            # By far the most replies are these.
+            return
         # No enhanced code makes a success anything else.
         enhanced = "" if 200 <= reply.code < 300 else enhanced_code(reply.text)
         verdict = classify(reply.code, enhanced, self.stage)
