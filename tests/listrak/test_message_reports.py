@@ -175,7 +175,7 @@ def test_lk_31_pages_of_links_and_of_messages(client: Any, mailings: Mailings) -
     for position in range(1, 4):
         mailings.link(mailing.message, position)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("soapstone.listrak.sent_message.PAGE_ROWS", 2)
+        patch.setattr("soapstone.listrak.call.PAGE_ROWS", 2)
         patch.setattr("soapstone.listrak.link_reports.PAGE_ROWS", 2)
         patch.setattr("soapstone.listrak.list_message_reports.PAGE_ROWS", 2)
         further = [mailings.send(list_id, [person], at=datetime.now(UTC)).message for _ in range(2)]
