@@ -54,6 +54,11 @@ def database_url(postgresql_databases: Databases) -> Iterator[str]:
         ("by custom id", "with one member"),
         ("by custom id", "empty"),
         ("with double mailboxes", "empty"),
+        # Autovacuum may come at any moment.
+        ("by address", "vacuumed while empty"),
+        ("by custom id", "vacuumed while empty"),
+        ("by custom id", "vacuumed with one member"),
+        ("by custom id", "vacuumed before the import"),
     ],
 )
 @pytest.mark.parametrize("case", CASES)
@@ -70,10 +75,14 @@ def test_no_step_goes_through_a_list_or_an_account_for_each_row(
     without = case == "opt-outs without a list"
     spec, target = (CASES[case], None) if without else (replace(CASES[case], columns=columns), here)
     forget(database)
-    if analyzed == "with one member":
+    if analyzed.endswith("with one member"):
         run_file(account, here, lines(0, 1, "old"), filling)
+    if analyzed in ("vacuumed while empty", "vacuumed with one member"):
+        vacuum(database)
     analyze(database)
     run_file(account, here, lines(0, PEOPLE, "old"), filling)
+    if analyzed == "vacuumed before the import":
+        vacuum(database)
     if people == "with double mailboxes":
         with database.write() as connection:
             connection.exec_driver_sql(
@@ -112,6 +121,11 @@ def forget(database: Database) -> None:
 def analyze(database: Database) -> None:
     with database.write() as connection:
         connection.exec_driver_sql(f"ANALYZE {', '.join(TABLES)}")
+
+
+def vacuum(database: Database) -> None:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(f"VACUUM {', '.join(TABLES)}")
 
 
 @contextmanager
