@@ -225,8 +225,8 @@ class Audience:
                 reason = SkipReason.ALREADY_SENT
             if reason != SkipReason.INVALID_ADDRESS:
                 seen.add(key)
-            is_nobody = key in erased and candidate.contact_id is None
-            if is_nobody:
+            was_deleted = key in erased and candidate.contact_id is None
+            if was_deleted:
                 reason = SkipReason.SUPPRESSED
             rows.append(
                 {
@@ -234,9 +234,9 @@ class Audience:
                     "job_id": self._job.id,
                     "message_id": self._message_id,
                     "contact_id": candidate.contact_id,
-                    "email": "" if is_nobody else candidate.email[:LONGEST_ADDRESS],
-                    "email_key": "" if is_nobody else key,
-                    "fields": {} if is_nobody else dict(candidate.fields),
+                    "email": "" if was_deleted else candidate.email[:LONGEST_ADDRESS],
+                    "email_key": "" if was_deleted else key,
+                    "fields": {} if was_deleted else dict(candidate.fields),
                     "state": DeliveryState.SKIPPED if reason else DeliveryState.QUEUED,
                     "reason": reason,
                     "is_test": self._is_test,
