@@ -409,13 +409,11 @@ def test_a_backup_of_an_earlier_schema_is_brought_up(alone: Site, tmp_path: Path
     from alembic import command
 
     old = tmp_path / "old.sqlite"
-    alone.copy()
-    shutil.copy(alone.backup, old)
     database = Database(f"sqlite:///{old}")
     config = schema.migrations()
     with database.write() as connection:
         config.attributes |= {"connection": connection, "database": database}
-        command.downgrade(config, "0009")
+        command.upgrade(config, "0009")
     database.close()
     alone.run("db", "restore", str(old))
     with opened(alone.settings) as product:

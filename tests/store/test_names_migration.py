@@ -83,14 +83,3 @@ def test_later_messages_of_a_name_get_another_one(old: Database, caplog: pytest.
         with pytest.raises(NameTakenError):
             save(1, None, Draft(subject="New"), kind=MessageKind.MAGNETMAIL, traits=Traits(name=name))
     save(2, None, Draft(subject="New"), kind=MessageKind.MAGNETMAIL, traits=Traits(name="ÉTÉ (2)"))
-
-
-def test_the_names_stay_when_the_version_goes_back(old: Database) -> None:
-    schema.upgrade(old)
-    with old.write() as connection:
-        config = schema.migrations()
-        config.attributes |= {"connection": connection, "database": old}
-        command.downgrade(config, "0011")
-    assert schema.version(old) == "0011"
-    schema.upgrade(old)
-    schema.check(old)

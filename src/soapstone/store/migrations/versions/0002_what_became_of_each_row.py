@@ -6,8 +6,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -25,9 +23,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_import_part_job_id")),
         sa.PrimaryKeyConstraint("job_id", "first_row", name=op.f("pk_import_part")),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("import_part")
-    op.drop_index("ix_job_account_id_started_at", "job")
-    op.drop_column("job", "deaths")

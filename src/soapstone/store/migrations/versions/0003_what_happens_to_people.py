@@ -8,8 +8,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 DOCUMENT = sa.JSON().with_variant(JSONB(), "postgresql")
@@ -230,39 +228,3 @@ def upgrade() -> None:
     op.add_column("contact", sa.Column("suppressed_at", Instant(), nullable=True))
     op.create_index("ix_contact_account_id_id", "contact", ["account_id", "id"], unique=False)
     op.add_column("list", sa.Column("category_id", ID, nullable=True))
-
-
-def downgrade() -> None:
-    op.drop_column("list", "category_id")
-    op.drop_index("ix_contact_account_id_id", table_name="contact")
-    op.drop_column("contact", "suppressed_at")
-    op.drop_column("contact", "channels_shut")
-    op.drop_column("contact", "unsubscribed_at")
-    op.drop_column("contact", "text_only")
-    op.drop_column("account", "field_labels")
-    op.drop_column("account", "unsubscribe_type")
-    op.drop_index(op.f("ix_sign_up_occasion_id"), table_name="sign_up")
-    op.drop_table("sign_up")
-    op.drop_table("review_address")
-    op.drop_table("opt_out")
-    op.drop_index(op.f("ix_idempotent_answer_created_at"), table_name="idempotent_answer")
-    op.drop_table("idempotent_answer")
-    op.drop_index(op.f("ix_external_event_list_id"), table_name="external_event")
-    op.drop_table("external_event")
-    op.drop_index("ix_contact_event_contact_id_id", table_name="contact_event")
-    op.drop_index("ix_contact_event_account_id_kind_at", table_name="contact_event")
-    op.drop_table("contact_event")
-    op.drop_index(op.f("ix_campaign_list_id"), table_name="campaign")
-    op.drop_table("campaign")
-    op.drop_index(op.f("ix_api_token_login_id"), table_name="api_token")
-    op.drop_table("api_token")
-    op.drop_table("saved_search")
-    op.drop_index(op.f("ix_occasion_account_id"), table_name="occasion")
-    op.drop_table("occasion")
-    op.drop_index(op.f("ix_object_mapping_account_id"), table_name="object_mapping")
-    op.drop_table("object_mapping")
-    op.drop_index(op.f("ix_message_category_account_id"), table_name="message_category")
-    op.drop_table("message_category")
-    op.drop_index(op.f("ix_list_category_account_id"), table_name="list_category")
-    op.drop_table("list_category")
-    op.drop_table("secret")

@@ -8,8 +8,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 DOCUMENT = sa.JSON().with_variant(JSONB(), "postgresql")
@@ -53,10 +51,6 @@ def upgrade() -> None:
         " CASE WHEN job.kind = 'send_to_file' THEN 'file' ELSE 'list' END"
         " FROM job WHERE job.kind IN ('send_to_list', 'send_to_file')"
     )
-
-
-def downgrade() -> None:
-    raise NotImplementedError("the ledger before it has no place for what SMTP servers answered; restore the backup")
 
 
 def _postgresql() -> bool:

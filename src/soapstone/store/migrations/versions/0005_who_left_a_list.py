@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 REMOVED = sa.text("removed_at IS NOT NULL")
 
@@ -19,7 +17,3 @@ def upgrade() -> None:
         sqlite_where=REMOVED,
         postgresql_where=REMOVED,
     )
-
-
-def downgrade() -> None:
-    op.drop_index("ix_membership_list_id_removed_at", "membership")

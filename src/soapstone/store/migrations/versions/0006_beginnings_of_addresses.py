@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0006"
 down_revision = "0005"
-branch_labels = None
-depends_on = None
 
 NAME = "ix_contact_account_id_email_beginning"
 
@@ -14,8 +12,3 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         ops = {"email_key": "text_pattern_ops"}
         op.create_index(NAME, "contact", ["account_id", "email_key"], postgresql_ops=ops)
-
-
-def downgrade() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.drop_index(NAME, "contact")

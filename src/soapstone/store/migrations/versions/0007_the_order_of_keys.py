@@ -4,8 +4,6 @@ from alembic import op
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 NAME = "ix_contact_account_id_email_beginning"
 KEYS = {
@@ -21,13 +19,6 @@ def upgrade() -> None:
         # The unique index finds beginnings now.
         op.drop_index(NAME, "contact")
         _collate('"C"')
-
-
-def downgrade() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        _collate('"default"')
-        ops = {"email_key": "text_pattern_ops"}
-        op.create_index(NAME, "contact", ["account_id", "email_key"], postgresql_ops=ops)
 
 
 def _collate(collation: str) -> None:

@@ -10,8 +10,6 @@ from alembic import op
 
 revision = "0008"
 down_revision = "0007"
-branch_labels = None
-depends_on = None
 
 PAGE = 2000
 LONGEST_KEY = 320
@@ -32,21 +30,6 @@ def upgrade() -> None:
     _suppressions(connection)
     _review_addresses(connection)
     _deliveries(connection)
-
-
-def downgrade() -> None:
-    connection = op.get_bind()
-    held = "SELECT identifier FROM account WHERE account.id = contact.account_id"
-    change = sa.text(
-        f"UPDATE contact SET email_key = :key, unique_email = CASE WHEN ({held}) = 'email' THEN :key END WHERE id = :id"
-    )
-    # First all that change, so that no two contacts share a key in between.
-    changed = f"({_wide('email')} OR double_of IS NOT NULL)"
-    op.execute(f"UPDATE contact SET unique_email = NULL WHERE {changed}")
-    for rows in _pages(connection, "id, email", "contact", changed):
-        connection.execute(change, [{"id": row.id, "key": row.email.lower()} for row in rows])
-    op.drop_index("ix_contact_account_id_double_of", "contact")
-    op.drop_column("contact", "double_of")
 
 
 def _contacts(connection: Any) -> None:

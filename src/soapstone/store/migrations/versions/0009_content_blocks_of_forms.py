@@ -6,15 +6,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0009"
 down_revision = "0008"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     op.add_column(
         "membership", sa.Column("form_values", sa.JSON(none_as_null=True).with_variant(JSONB(), "postgresql"))
     )
-
-
-def downgrade() -> None:
-    op.drop_column("membership", "form_values")

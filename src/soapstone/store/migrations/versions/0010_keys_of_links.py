@@ -10,8 +10,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -34,8 +32,3 @@ def upgrade() -> None:
     op.bulk_insert(key, [first])
     statement = sa.text("INSERT INTO secret (name, value) VALUES ('records', :value)")
     connection.execute(statement, {"value": secrets.token_hex(16)})
-
-
-def downgrade() -> None:
-    op.execute("DELETE FROM secret WHERE name = 'records'")
-    op.drop_table("link_key")

@@ -5,8 +5,6 @@ from alembic import op
 
 revision = "0011"
 down_revision = "0010"
-branch_labels = None
-depends_on = None
 
 # SQLite numbers rows by itself only in a column declared exactly INTEGER.
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -33,17 +31,3 @@ def upgrade() -> None:
     )
     op.create_index("ix_logon_failure_count_key", "logon_failure", ["count_key"])
     op.create_index("ix_logon_failure_failed_at", "logon_failure", ["failed_at"])
-
-
-def downgrade() -> None:
-    op.drop_table("logon_failure")
-    op.create_table(
-        "logon_failure",
-        sa.Column("id", ID, autoincrement=True, nullable=False),
-        sa.Column("name_key", sa.Text(), nullable=False),
-        sa.Column("failed_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_logon_failure"),
-        sqlite_autoincrement=True,
-    )
-    op.create_index("ix_logon_failure_name_key_failed_at", "logon_failure", ["name_key", "failed_at"])
-    op.drop_table("login_address")

@@ -10,8 +10,6 @@ from sqlalchemy.dialects.postgresql import TEXT
 
 revision = "0012"
 down_revision = "0011"
-branch_labels = None
-depends_on = None
 
 log = logging.getLogger("soapstone.migrations")
 
@@ -25,11 +23,6 @@ def upgrade() -> None:
     op.add_column("message", sa.Column("unique_name", sa.Text().with_variant(TEXT(collation="C"), "postgresql")))
     op.create_index("ix_message_account_id_unique_name", "message", ["account_id", "unique_name"], unique=True)
     _name_messages(op.get_bind())
-
-
-def downgrade() -> None:
-    op.drop_index("ix_message_account_id_unique_name", "message")
-    op.drop_column("message", "unique_name")
 
 
 def _name_messages(connection: sa.Connection) -> None:

@@ -7,8 +7,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0013"
 down_revision = "0012"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -43,9 +41,3 @@ def upgrade() -> None:
     op.create_index("ix_audit_entry_at", "audit_entry", ["at"])
     op.create_index("ix_audit_entry_account_id_id", "audit_entry", ["account_id", "id"])
     op.create_index("ix_audit_entry_login_id_action_at", "audit_entry", ["login_id", "action", "at"])
-
-
-def downgrade() -> None:
-    op.drop_table("audit_entry")
-    for name in ("deleted_at", "disabled_at", "is_demo", "may_use_console"):
-        op.drop_column("login", name)

@@ -7,8 +7,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0014"
 down_revision = "0013"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -25,8 +23,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "number", name="pk_chosen_number"),
         sqlite_with_rowid=False,
     )
-
-
-def downgrade() -> None:
-    op.drop_table("chosen_number")
-    op.drop_column("login", "may_choose_numbers")

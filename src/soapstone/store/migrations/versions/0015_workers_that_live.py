@@ -7,8 +7,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0015"
 down_revision = "0014"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
@@ -19,7 +17,3 @@ def upgrade() -> None:
         sa.Column("beat_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_worker"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("worker")

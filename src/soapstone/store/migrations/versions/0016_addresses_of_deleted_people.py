@@ -7,8 +7,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0016"
 down_revision = "0015"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
@@ -22,7 +20,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name="fk_erased_address_account_id"),
         sa.PrimaryKeyConstraint("account_id", "address_hash", name="pk_erased_address"),
     )
-
-
-def downgrade() -> None:
-    op.drop_table("erased_address")

@@ -7,8 +7,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0017"
 down_revision = "0016"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 KINDS = ("sent", "bounce", "open", "read", "click", "machine_open", "machine_click")
@@ -196,21 +194,6 @@ def upgrade() -> None:
     for statement in COUNTERS:
         op.execute(statement)
     op.execute(FIGURES)
-
-
-def downgrade() -> None:
-    op.drop_index("ix_contact_event_message_id", "contact_event")
-    for table in (
-        "spool_position",
-        "link_figure",
-        "send_figure",
-        "bounce",
-        "delivery_activity",
-        "event_counter",
-        "mail_event",
-        "tracked_link",
-    ):
-        op.drop_table(table)
 
 
 def _count(name: str) -> sa.Column[int]:

@@ -7,8 +7,6 @@ from soapstone.store.timestamps import Instant
 
 revision = "0018"
 down_revision = "0017"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 KINDS = ("bounce", "delay", "success", "complaint", "receipt", "auto_reply", "reply")
@@ -46,7 +44,3 @@ def upgrade() -> None:
         postgresql_where=signed,
     )
     op.create_index("ix_incoming_mail_outcome", "incoming_mail", ["outcome", "received_at"])
-
-
-def downgrade() -> None:
-    op.drop_table("incoming_mail")

@@ -5,15 +5,8 @@ from alembic import op
 
 revision = "0019"
 down_revision = "0018"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:
     op.add_column("account", sa.Column("tracking", sa.Text(), server_default="full", nullable=False))
     op.add_column("list", sa.Column("tracking", sa.Text(), server_default="", nullable=False))
-
-
-def downgrade() -> None:
-    op.drop_column("list", "tracking")
-    op.drop_column("account", "tracking")

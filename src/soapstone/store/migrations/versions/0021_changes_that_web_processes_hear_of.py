@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0021"
 down_revision = "0020"
-branch_labels = None
-depends_on = None
 
 # Tables, with the events that count. Transactions that notify commit one after the other, so frequent ones do not where
 # they change no answer that may be in memory: contact numbers are counted in the account's row, members in the list's;
@@ -46,8 +44,3 @@ def upgrade() -> None:
             op.execute(
                 f'CREATE TRIGGER {name} AFTER {counted} ON "{table}" FOR EACH {scope} EXECUTE FUNCTION tell_of_change()'
             )
-
-
-def downgrade() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION tell_of_change() CASCADE")

@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0022"
 down_revision = "0021"
-branch_labels = None
-depends_on = None
 
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 KEYS = (
@@ -35,10 +33,3 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         for table, column, _ in KEYS:
             op.drop_constraint(f"fk_{table}_{column}", table, type_="foreignkey")
-
-
-def downgrade() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        for table, column, parent in KEYS:
-            op.create_foreign_key(op.f(f"fk_{table}_{column}"), table, parent, [column], ["id"])
-    op.drop_table("taken_number")

@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0023"
 down_revision = "0022"
-branch_labels = None
-depends_on = None
 
 # Tables, with the events that count. Left out is what changes no answer that may be in memory: contact numbers are
 # counted in the account's row, members in the list's; a lease is renewed every few seconds; refusals are never in
@@ -59,24 +57,4 @@ def upgrade() -> None:
         ):
             op.execute(
                 f'CREATE TRIGGER {name} AFTER {counted} ON "{table}" FOR EACH {scope} EXECUTE FUNCTION count_change()'
-            )
-
-
-def downgrade() -> None:
-    if op.get_bind().dialect.name != "postgresql":
-        return
-    op.execute("DROP FUNCTION count_change() CASCADE")
-    op.execute("DROP FUNCTION change_state()")
-    op.execute("DROP SEQUENCE change_number")
-    op.execute(
-        "CREATE FUNCTION tell_of_change() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN NOTIFY soapstone_change; RETURN NULL; END $$"
-    )
-    for table, events in (TABLES | {"job": ALL, "logon_failure": "INSERT OR UPDATE"}).items():
-        for name, counted, scope in (
-            ("tell_of_change", events, "ROW"),
-            ("tell_of_truncation", "TRUNCATE", "STATEMENT"),
-        ):
-            op.execute(
-                f'CREATE TRIGGER {name} AFTER {counted} ON "{table}" FOR EACH {scope} EXECUTE FUNCTION tell_of_change()'
             )

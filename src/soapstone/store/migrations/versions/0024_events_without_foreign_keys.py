@@ -9,8 +9,6 @@ from alembic import op
 
 revision = "0024"
 down_revision = "0023"
-branch_labels = None
-depends_on = None
 
 KEYS = (
     ("mail_event", "message_id", "message"),
@@ -29,13 +27,6 @@ def upgrade() -> None:
         for table, column, _ in KEYS:
             op.drop_constraint(f"fk_{table}_{column}", table, type_="foreignkey")
         _index(partial=True)
-
-
-def downgrade() -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        for table, column, parent in KEYS:
-            op.create_foreign_key(op.f(f"fk_{table}_{column}"), table, parent, [column], ["id"])
-        _index(partial=False)
 
 
 def _index(*, partial: bool) -> None:
