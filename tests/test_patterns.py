@@ -133,7 +133,7 @@ TEXTS: dict[str, Worst] = {
     "api.values MOMENT": repeated("2024-02-29T10:00:00.|1|x"),
     "api.values _UNSTORABLE": repeated("|a|", meet="search"),
     "commands.common _CONTROLS": repeated("|a|", "|\x1b|", meet="sub"),
-    "commands.json_output _CONTROLS": repeated("|a|", "|\x9b|", meet="sub"),
+    "commands.output _CONTROLS": repeated("|a|", "|\x9b|", meet="sub"),
     "commands.html_table _CHARSET": octets("|charset=|", "|charset='|", "charset=|a|", meet="search"),
     "commands.conditions _OPERATOR": repeated("|!|", "| |", meet="search"),
     "console.login _OWN_PATH": repeated("/|a|!", "/|a/|!", "/a?|a|!", "|/|!"),

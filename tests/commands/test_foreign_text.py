@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.commands.test_commands import Run, ready, run
 
 from soapstone.commands.common import printable
-from soapstone.commands.terminal import console
+from soapstone.commands.output import console
 
 __all__ = ["ready", "run"]
 

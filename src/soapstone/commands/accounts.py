@@ -12,9 +12,7 @@ from rich.table import Table
 from soapstone.accounts.account import RIGHTS, Account
 from soapstone.accounts.audit import AuditEntry
 from soapstone.commands.common import field_values, list_of, on_account, on_records, printable, stop, text_of
-from soapstone.commands.json_output import Json, print_all
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_all, print_rows
 from soapstone.product import Product
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 from soapstone.vocabulary.tracking import TrackingMode
@@ -26,8 +24,7 @@ PasswordFile = Annotated[
 ]
 
 
-@app.command()
-@on_records
+@on_records(app)
 def create(
     product: Product,
     name: str,
@@ -47,8 +44,7 @@ def create(
     console.print(f"Account {account.name} with login {login} was created.")
 
 
-@app.command("list")
-@on_records
+@on_records(app, "list")
 def list_(product: Product, as_json: Json = False) -> None:
     """List the accounts."""
     print_rows(
@@ -60,8 +56,7 @@ def list_(product: Product, as_json: Json = False) -> None:
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def login(
     product: Product,
     owner: Account,
@@ -91,8 +86,7 @@ def login(
     console.print(f"Login {name} was added to account {owner.name}.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def change(
     product: Product,
     owner: Account,
@@ -122,8 +116,7 @@ def change(
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def merge_doubles(
     product: Product, owner: Account, yes: Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")] = False
 ) -> None:
@@ -143,8 +136,7 @@ def merge_doubles(
         typer.echo(printable(f"Merged into contact {mailbox.contact_id} {mailbox.email}: {others}."))
 
 
-@app.command()
-@on_account
+@on_account(app)
 def logins(product: Product, owner: Account, as_json: Json = False) -> None:
     """List an account's logins with their permissions."""
     table = Table("Login", "Name", "APIs", "Reports", "Console", "Numbers", "Disabled", "Lists")
@@ -161,8 +153,7 @@ def logins(product: Product, owner: Account, as_json: Json = False) -> None:
     console.print(table)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def permit(
     product: Product,
     owner: Account,
@@ -193,24 +184,21 @@ def permit(
     console.print(f"Login {login} is changed.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def disable_login(product: Product, owner: Account, login: str) -> None:
     """Disable a login and end its sessions. Its tokens work again when it is enabled."""
     _change(product, owner, login, disabled=True)
     console.print(f"Login {login} is disabled.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def enable_login(product: Product, owner: Account, login: str) -> None:
     """Enable a disabled login."""
     _change(product, owner, login, disabled=False)
     console.print(f"Login {login} is enabled.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def delete_login(
     product: Product,
     owner: Account,
@@ -227,8 +215,7 @@ def delete_login(
         console.print(f"Account {owner.name} has no login left. Add one: soapstone account login NAME")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def audit(
     product: Product,
     owner: Account,
@@ -245,8 +232,7 @@ def audit(
     print_rows(product.audit.last(owner.id, limit), as_json, "logins:AuditEntryOut.of", columns, cells)
 
 
-@app.command()
-@on_records
+@on_records(app)
 def password(product: Product, login: str, password_file: PasswordFile = None) -> None:
     """Change a login's password. Its sessions end, and its tokens are revoked."""
     found = product.accounts.set_password(login, password_of(password_file))
@@ -255,8 +241,7 @@ def password(product: Product, login: str, password_file: PasswordFile = None) -
     console.print(f"Login {login} has a new password.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def addresses(
     product: Product,
     owner: Account,

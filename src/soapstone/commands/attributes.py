@@ -9,8 +9,7 @@ from rich.table import Table
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, ListId, list_of, on_account, stop
-from soapstone.commands.json_output import Json, print_all
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_all
 from soapstone.lists.profiles import AttributeDraft
 from soapstone.product import Product
 from soapstone.store.numbers import LARGEST_CHOSEN
@@ -19,8 +18,7 @@ from soapstone.vocabulary.attributes import AttributeKind
 app = typer.Typer(no_args_is_help=True, help="Profile attributes of lists.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def add(
     product: Product,
     owner: Account,
@@ -48,8 +46,7 @@ def add(
     console.print(f"Attribute {made.id} ({made.name}) was created.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = False) -> None:
     """List the profile attributes of a list."""
     table = Table("Attribute", "Name", "Kind", "Longest", "Header", "Name of the header")

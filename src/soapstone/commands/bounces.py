@@ -28,8 +28,7 @@ Recipients = Annotated[
 ]
 
 
-@app.command()
-@on_records
+@on_records(app)
 def bounce(product: Product, recipient: Recipients = None) -> None:
     """Take a bounce or complaint from standard input, as a mail server pipes it; exit code 0 or 75."""
     raw = _read()

@@ -8,9 +8,7 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, ListId, on_account, stop
-from soapstone.commands.json_output import Json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_rows
 from soapstone.lists.categories import Categories
 from soapstone.product import Product
 
@@ -19,16 +17,14 @@ app = typer.Typer(no_args_is_help=True, help="Categories of lists and of message
 OfMessages = Annotated[bool, typer.Option("--messages", help="Use categories of messages, not lists.")]
 
 
-@app.command()
-@on_account
+@on_account(app)
 def add(product: Product, owner: Account, name: str, messages: OfMessages = False, number: ChosenNumber = None) -> None:
     """Create a category."""
     made = _categories(product, messages).add(owner.id, name, number=number)
     console.print(f"Category {made.id} ({made.name}) was created.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, messages: OfMessages = False, as_json: Json = False) -> None:
     """List the categories."""
     print_rows(
@@ -40,8 +36,7 @@ def list_(product: Product, owner: Account, messages: OfMessages = False, as_jso
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def put(
     product: Product,
     owner: Account,
@@ -56,8 +51,7 @@ def put(
     console.print(f"List {list_id} is in {f'category {category}' if category else 'no category'}.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def use(
     product: Product,
     owner: Account,
@@ -70,8 +64,7 @@ def use(
     console.print(f"Category {category} is {'in use' if active else 'out of use'}.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def delete(product: Product, owner: Account, category: int, messages: OfMessages = False) -> None:
     """Delete a category; its lists or messages are kept."""
     if not _categories(product, messages).delete(owner.id, category):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Concatenate, NoReturn, ParamSpec
+from typing import Annotated, Any, Concatenate, NoReturn
 
 import typer
 
@@ -48,7 +48,9 @@ BlobUrl = Annotated[
 ]
 AccountName = Annotated[str | None, typer.Option("--account", help="The account; optional if there is only one.")]
 
-P = ParamSpec("P")
+_Command = Callable[..., None]
+_OnRecords = Callable[Concatenate[Product, ...], None]
+_OnAccount = Callable[Concatenate[Product, Account, ...], None]
 
 NAME_FOLDER = "Name another folder with --data or SOAPSTONE_DATA_DIR."
 
@@ -62,31 +64,42 @@ ChosenNumber = Annotated[
 ]
 
 
-def on_records(command: Callable[Concatenate[Product, P], None]) -> Callable[..., None]:
-    """Open the records for a command, which takes the product first. Adds the options that name the records."""
+def on_records(app: typer.Typer, name: str | None = None) -> Callable[[_OnRecords], _Command]:
+    """Make a function a command of `app` on open records. It takes the product first.
 
-    @wraps(command)
-    def run(*given: Any, data: Path | None, database: str | None, **named: Any) -> None:
-        with opened(settings_of(data, database)) as product:
-            command(product, *given, **named)
+    Adds the options that name the records.
+    """
 
-    return _with_options(run, command, taken=1, data=Data, database=DatabaseUrl)
+    def command(function: _OnRecords) -> _Command:
+        @wraps(function)
+        def run(*given: Any, data: Path | None, database: str | None, **named: Any) -> None:
+            with opened(settings_of(data, database)) as product:
+                function(product, *given, **named)
 
+        return app.command(name)(_with_options(run, function, taken=1, data=Data, database=DatabaseUrl))
 
-def on_account(command: Callable[Concatenate[Product, Account, P], None]) -> Callable[..., None]:
-    """Open the records for a command, which takes product and account first. Adds the options that name them."""
-
-    @wraps(command)
-    def run(*given: Any, account: str | None, data: Path | None, database: str | None, **named: Any) -> None:
-        with opened(settings_of(data, database)) as product:
-            command(product, account_of(product, account), *given, **named)
-
-    return _with_options(run, command, taken=2, account=AccountName, data=Data, database=DatabaseUrl)
+    return command
 
 
-def _with_options(
-    run: Callable[..., None], command: Callable[..., None], *, taken: int, **options: Any
-) -> Callable[..., None]:
+def on_account(app: typer.Typer, name: str | None = None) -> Callable[[_OnAccount], _Command]:
+    """Make a function a command of `app` on an account. It takes product and account first.
+
+    Adds the options that name records and account.
+    """
+
+    def command(function: _OnAccount) -> _Command:
+        @wraps(function)
+        def run(*given: Any, account: str | None, data: Path | None, database: str | None, **named: Any) -> None:
+            with opened(settings_of(data, database)) as product:
+                function(product, account_of(product, account), *given, **named)
+
+        options = {"account": AccountName, "data": Data, "database": DatabaseUrl}
+        return app.command(name)(_with_options(run, function, taken=2, **options))
+
+    return command
+
+
+def _with_options(run: _Command, command: _Command, *, taken: int, **options: Any) -> _Command:
     """Give `run` the signature of `command` without the arguments that are taken, and with further options."""
     signature = inspect.signature(command, eval_str=True)
     kept = list(signature.parameters.values())[taken:]

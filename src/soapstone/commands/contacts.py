@@ -11,7 +11,7 @@ import typer
 from soapstone.accounts.account import Account
 from soapstone.accounts.audit import COMMAND_LINE, AuditAction
 from soapstone.commands.common import on_account, stop, write_file
-from soapstone.commands.terminal import console
+from soapstone.commands.output import console
 from soapstone.errors import ConflictError, NotFoundError
 from soapstone.product import Product
 
@@ -20,8 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Export and delete a person's data.
 Person = Annotated[str, typer.Argument(help="The number of the contact, or an e-mail address.")]
 
 
-@app.command()
-@on_account
+@on_account(app)
 def export(
     product: Product,
     owner: Account,
@@ -44,8 +43,7 @@ def export(
     write_file(output, text.encode("utf-8", "replace"))
 
 
-@app.command()
-@on_account
+@on_account(app)
 def delete(
     product: Product,
     owner: Account,

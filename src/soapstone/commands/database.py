@@ -11,11 +11,10 @@ from typing import Annotated
 import typer
 
 from soapstone.commands.common import Data, DatabaseUrl, database_of, folder_fault, settings_of, stop
-from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.output import Json, console, print_json
 from soapstone.commands.progress import INTERRUPTED
 from soapstone.commands.restore import TakenUp, check_alone, take_up
 from soapstone.commands.restore import restore as restore_file
-from soapstone.commands.terminal import console
 from soapstone.contacts.duplicates import Duplicates
 from soapstone.jobs.lock import WorkerLock
 from soapstone.settings import Settings

@@ -8,24 +8,20 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, on_account, stop
-from soapstone.commands.json_output import Json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_rows
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Events and their sign-ups.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def add(product: Product, owner: Account, name: str, number: ChosenNumber = None) -> None:
     """Create an occasion, open for sign-ups."""
     made = product.event_sign_ups.add(owner.id, name, number=number)
     console.print(f"Occasion {made.id} ({made.name}) was created.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the occasions."""
     print_rows(
@@ -37,8 +33,7 @@ def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def close(
     product: Product,
     owner: Account,
@@ -51,8 +46,7 @@ def close(
     console.print(f"Occasion {occasion} is {'open' if reopen else 'closed'}.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def people(product: Product, owner: Account, occasion: int, as_json: Json = False) -> None:
     """List the sign-ups of an occasion."""
     found = product.event_sign_ups.get(owner.id, occasion)

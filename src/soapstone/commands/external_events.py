@@ -8,24 +8,20 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, ListId, list_of, on_account, stop
-from soapstone.commands.json_output import Json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_rows
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="External events of lists.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def add(product: Product, owner: Account, name: str, list_id: ListId, number: ChosenNumber = None) -> None:
     """Create an event of a list."""
     made = product.external_events.add(owner.id, list_of(product, owner, list_id).id, name, number=number)
     console.print(f"Event {made.id} ({made.name}) was created.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = False) -> None:
     """List the events of a list."""
     print_rows(
@@ -37,8 +33,7 @@ def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = Fal
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def block(
     product: Product,
     owner: Account,

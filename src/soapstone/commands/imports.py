@@ -15,7 +15,7 @@ from soapstone.commands import html_table
 from soapstone.commands.column_questions import ask
 from soapstone.commands.common import list_of, on_account, stop
 from soapstone.commands.inline_worker import work_off
-from soapstone.commands.terminal import console
+from soapstone.commands.output import console
 from soapstone.errors import InvalidError
 from soapstone.imports import excel_xml
 from soapstone.imports.columns import Headings, Plan, shortened
@@ -42,8 +42,7 @@ BLOCK = 1 << 20
 _DELIMITERS = {"\t": r"\t", ";": ";", "|": "|"}
 
 
-@app.command("import")
-@on_account
+@on_account(app, "import")
 def import_(
     product: Product,
     owner: Account,

@@ -11,11 +11,9 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.commands.common import on_account, on_records, stop, write_bytes
 from soapstone.commands.inline_worker import watched
-from soapstone.commands.json_output import Json, print_json
-from soapstone.commands.listings import print_rows
+from soapstone.commands.output import Json, console, print_json, print_rows
 from soapstone.commands.progress import advance
 from soapstone.commands.progress import found as job_of
-from soapstone.commands.terminal import console
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.console.number_format import span
 from soapstone.imports.rejects import rejects_file
@@ -25,8 +23,7 @@ from soapstone.product import Product
 app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(
     product: Product,
     owner: Account,
@@ -47,8 +44,7 @@ def list_(
     print_rows(found, as_json, "jobs:JobOut.of", columns, cells, given=(product,))
 
 
-@app.command()
-@on_records
+@on_records(app)
 def show(product: Product, number: int, as_json: Json = False) -> None:
     """Show one job: progress, counters and events."""
     job = job_of(product, number)
@@ -94,8 +90,7 @@ def _facts(view: JobView) -> Iterator[tuple[str, str]]:
         yield name, f"{amount:,}"
 
 
-@app.command()
-@on_records
+@on_records(app)
 def watch(product: Product, number: int) -> None:
     """Watch a job until it ends; exit code 1 unless it completes, 130 if interrupted."""
     job_of(product, number)
@@ -103,8 +98,7 @@ def watch(product: Product, number: int) -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-@on_records
+@on_records(app)
 def cancel(product: Product, number: int) -> None:
     """Cancel a job; finished work is kept."""
     cancel_job(product, number)
@@ -121,8 +115,7 @@ def cancel_job(product: Product, number: int) -> None:
         console.print(f"Job {number} ends after the work under way.")
 
 
-@app.command()
-@on_records
+@on_records(app)
 def retry(product: Product, number: int) -> None:
     """Retry a failed job from where it stopped."""
     job = job_of(product, number)
@@ -133,8 +126,7 @@ def retry(product: Product, number: int) -> None:
     console.print(f"Job {number} is queued again.")
 
 
-@app.command()
-@on_records
+@on_records(app)
 def rejects(product: Product, number: int) -> None:
     """Write the rejected rows of an import as CSV in UTF-8: line, reason, and the fields as they stood in the file."""
     job = job_of(product, number)

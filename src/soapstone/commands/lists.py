@@ -9,9 +9,7 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, address_of, list_of, on_account, stop
-from soapstone.commands.json_output import Json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_rows
 from soapstone.product import Product
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.vocabulary.tracking import TrackingMode
@@ -37,8 +35,7 @@ class ListTracking(StrEnum):
         return "" if self is ListTracking.ACCOUNT else self.value
 
 
-@app.command()
-@on_account
+@on_account(app)
 def create(
     product: Product,
     owner: Account,
@@ -56,8 +53,7 @@ def create(
     console.print(f"List {made.id} ({made.name}) was created.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def edit(
     product: Product,
     owner: Account,
@@ -85,8 +81,7 @@ def edit(
     console.print(f"List {found.id} is changed.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the lists of an account."""
     print_rows(
@@ -98,8 +93,7 @@ def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     )
 
 
-@app.command("suppress")
-@on_account
+@on_account(app, "suppress")
 def suppress(
     product: Product,
     owner: Account,

@@ -9,16 +9,13 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import on_account, stop
-from soapstone.commands.json_output import Json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_rows
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Objects of the membership system Personify and their counterparts here.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def add(
     product: Product,
     owner: Account,
@@ -35,8 +32,7 @@ def add(
     console.print(f"Mapping {made.id} was created.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the mappings."""
     print_rows(
@@ -48,8 +44,7 @@ def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def delete(product: Product, owner: Account, mapping: int) -> None:
     """Delete a mapping."""
     if not product.mappings.delete(owner.id, mapping):

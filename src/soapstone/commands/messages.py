@@ -14,9 +14,7 @@ from rich.table import Table
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.commands.common import ChosenNumber, list_of, on_account, printable, stop, text_of
-from soapstone.commands.json_output import Json, print_json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_json, print_rows
 from soapstone.product import Product
 from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.vocabulary.messages import MessageKind
@@ -39,8 +37,7 @@ Campaign = Annotated[int | None, typer.Option(help="Its campaign; 0 for none.")]
 Category = Annotated[int | None, typer.Option(help="Its message category; 0 for none.")]
 
 
-@app.command()
-@on_account
+@on_account(app)
 def add(
     product: Product,
     owner: Account,
@@ -80,8 +77,7 @@ def add(
     warn_about(product, saved)
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(
     product: Product,
     owner: Account,
@@ -108,8 +104,7 @@ def list_(
     print_rows(stored, as_json, "messages:MessageHead.of", columns, cells)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def show(product: Product, owner: Account, message: int, as_json: Json = False) -> None:
     """Show a message as it is stored, with its merge fields."""
     found = message_of(product, owner, message)
@@ -141,8 +136,7 @@ def show(product: Product, owner: Account, message: int, as_json: Json = False) 
     warn_about(product, found)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def edit(
     product: Product,
     owner: Account,
@@ -172,8 +166,7 @@ def edit(
     warn_about(product, changed)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def preview(
     product: Product,
     owner: Account,
@@ -214,8 +207,7 @@ def preview(
     typer.echo(printable(told), nl=False)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def archive(
     product: Product,
     owner: Account,

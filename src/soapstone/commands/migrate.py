@@ -24,7 +24,7 @@ from soapstone.commands.common import (
     settings_of,
     stop,
 )
-from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.output import Json, print_json
 from soapstone.commands.progress import INTERRUPTED
 from soapstone.commands.step_display import step_display
 from soapstone.errors import InvalidError

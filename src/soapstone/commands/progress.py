@@ -17,7 +17,7 @@ from rich.table import Table
 
 from soapstone.clock import now
 from soapstone.commands.common import printable, stop
-from soapstone.commands.terminal import console
+from soapstone.commands.output import console
 from soapstone.console.job_view import JobView, JobViews, is_import
 from soapstone.console.number_format import span
 from soapstone.jobs.job import Job

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from soapstone.commands.common import settings_of, stop, write_bytes
-from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.output import Json, print_json
 
 app = typer.Typer()
 

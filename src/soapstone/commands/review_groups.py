@@ -7,15 +7,13 @@ import typer
 from soapstone.accounts.account import Account
 from soapstone.address_repair import repaired
 from soapstone.commands.common import ListId, address_of, list_of, on_account, stop
-from soapstone.commands.json_output import Json, print_all
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_all
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Review groups of lists.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def add(product: Product, owner: Account, address: str, list_id: ListId) -> None:
     """Put an address into a review group."""
     address = address_of(address)
@@ -23,8 +21,7 @@ def add(product: Product, owner: Account, address: str, list_id: ListId) -> None
     console.print(f"{address} reviews list {list_id}.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = False) -> None:
     """List the addresses of a review group."""
     found = product.review_groups.all(list_of(product, owner, list_id).id)
@@ -35,8 +32,7 @@ def list_(product: Product, owner: Account, list_id: ListId, as_json: Json = Fal
         console.print(address)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def remove(product: Product, owner: Account, address: str, list_id: ListId) -> None:
     """Take an address out of a review group."""
     address = repaired(address)

@@ -8,9 +8,7 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import ChosenNumber, field_values, on_account, stop
-from soapstone.commands.json_output import Json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_rows
 from soapstone.contacts.search import Example
 from soapstone.product import Product
 
@@ -19,8 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Searches for contacts.")
 Criteria = Annotated[list[str], typer.Argument(help="FIELD=VALUE, such as Last_Name=Mil*; * matches any text.")]
 
 
-@app.command()
-@on_account
+@on_account(app)
 def find(
     product: Product,
     owner: Account,
@@ -39,16 +36,14 @@ def find(
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def save(product: Product, owner: Account, name: str, criteria: Criteria, number: ChosenNumber = None) -> None:
     """Save a search."""
     saved = product.saved_searches.add(owner.id, name, field_values(criteria, "VALUE"), number=number)
     console.print(f"Search {saved.id} ({saved.name}) is saved.")
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     """List the saved searches."""
     print_rows(
@@ -60,8 +55,7 @@ def list_(product: Product, owner: Account, as_json: Json = False) -> None:
     )
 
 
-@app.command()
-@on_account
+@on_account(app)
 def delete(product: Product, owner: Account, name: str) -> None:
     """Delete a saved search."""
     if not product.saved_searches.delete(owner.id, name):

@@ -24,11 +24,9 @@ from soapstone.clock import now
 from soapstone.commands.common import list_of, on_account, on_records, printable, stop, write_bytes
 from soapstone.commands.conditions import terms_of
 from soapstone.commands.jobs import cancel_job
-from soapstone.commands.json_output import Json, print_all, print_json
-from soapstone.commands.listings import print_rows
 from soapstone.commands.messages import merge_values, message_of
+from soapstone.commands.output import Json, console, print_all, print_json, print_rows
 from soapstone.commands.progress import found
-from soapstone.commands.terminal import console
 from soapstone.console.job_view import JobViews
 from soapstone.imports.formulas import escaped
 from soapstone.imports.layout import recognised
@@ -60,8 +58,7 @@ NoUnsubscribe = Annotated[bool, typer.Option("--no-unsubscribe", help="Allow mai
 Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation, for scripts.")]
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(
     product: Product,
     owner: Account,
@@ -87,8 +84,7 @@ def list_(
     print_rows(records, as_json, "sends:SendHead.of", columns, cells)
 
 
-@app.command("to-list")
-@on_account
+@on_account(app, "to-list")
 def to_list(
     product: Product,
     owner: Account,
@@ -125,8 +121,7 @@ def to_list(
     _tell(ticket)
 
 
-@app.command("to-groups")
-@on_account
+@on_account(app, "to-groups")
 def to_groups(
     product: Product,
     owner: Account,
@@ -157,8 +152,7 @@ def to_groups(
         _tell(ticket)
 
 
-@app.command("to-addresses")
-@on_account
+@on_account(app, "to-addresses")
 def to_addresses(
     product: Product,
     owner: Account,
@@ -186,8 +180,7 @@ def to_addresses(
     _tell(ticket)
 
 
-@app.command("to-file")
-@on_account
+@on_account(app, "to-file")
 def to_file(
     product: Product,
     owner: Account,
@@ -242,8 +235,7 @@ def to_file(
     _tell(ticket)
 
 
-@app.command()
-@on_records
+@on_records(app)
 def status(
     product: Product,
     number: int,
@@ -302,8 +294,7 @@ def status(
             console.print(f"These are {limit:,}: show more with --limit, or all with --csv.")
 
 
-@app.command("retry-failed")
-@on_records
+@on_records(app, "retry-failed")
 def retry_failed(product: Product, number: int) -> None:
     """Retry the failed recipients of a finished send in a new send."""
     job = _send(product, number)
@@ -318,8 +309,7 @@ def retry_failed(product: Product, number: int) -> None:
     _tell(ticket)
 
 
-@app.command()
-@on_records
+@on_records(app)
 def pause(product: Product, number: int) -> None:
     """Pause a send, after the mails under way, until it is resumed."""
     job = _send(product, number)
@@ -328,8 +318,7 @@ def pause(product: Product, number: int) -> None:
     console.print(f"Send {number} pauses after the work under way. To go on: soapstone send resume {number}")
 
 
-@app.command()
-@on_records
+@on_records(app)
 def resume(product: Product, number: int) -> None:
     """Resume a paused send."""
     _send(product, number)
@@ -338,8 +327,7 @@ def resume(product: Product, number: int) -> None:
     console.print(f"Send {number} is resumed.")
 
 
-@app.command()
-@on_records
+@on_records(app)
 def cancel(product: Product, number: int) -> None:
     """Cancel a send; mails already sent stay sent."""
     _send(product, number)

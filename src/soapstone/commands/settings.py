@@ -8,9 +8,8 @@ import typer
 from rich.table import Table
 
 from soapstone.commands.common import Data, DatabaseUrl, settings_of, stop
-from soapstone.commands.json_output import Json, print_json
+from soapstone.commands.output import Json, console, print_json
 from soapstone.commands.startup_checks import check_settings
-from soapstone.commands.terminal import console
 from soapstone.settings import PREFIX, SETTINGS, source_of
 
 app = typer.Typer()

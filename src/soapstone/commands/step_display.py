@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from soapstone.commands.terminal import console
+from soapstone.commands.output import console
 from soapstone.store.move import Display
 
 # Seconds between two lines where there is no terminal.

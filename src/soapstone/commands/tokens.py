@@ -7,24 +7,20 @@ import typer
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.tokens import Token
 from soapstone.commands.common import on_account, stop
-from soapstone.commands.json_output import Json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_rows
 from soapstone.product import Product
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for the REST API.")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def create(product: Product, owner: Account, login: str, name: str) -> None:
     """Create a token for a login and print it; it is shown only once."""
     _, secret = product.tokens.add(owner, _login(product, owner, login), name)
     console.print(secret, soft_wrap=True, highlight=False)
 
 
-@app.command("list")
-@on_account
+@on_account(app, "list")
 def list_(product: Product, owner: Account, login: str, as_json: Json = False) -> None:
     """List the tokens of a login."""
 
@@ -36,8 +32,7 @@ def list_(product: Product, owner: Account, login: str, as_json: Json = False) -
     print_rows(found, as_json, "account:TokenOut.of", ("Token", "Name", "Made", "Last used"), cells)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def revoke(product: Product, owner: Account, login: str, token: int) -> None:
     """Revoke a token."""
     if not product.tokens.revoke(_login(product, owner, login).id, token):

@@ -10,9 +10,7 @@ import typer
 
 from soapstone.accounts.account import Account
 from soapstone.commands.common import account_of, on_account, on_records, stop, write_bytes, write_file
-from soapstone.commands.json_output import Json, print_json
-from soapstone.commands.listings import print_rows
-from soapstone.commands.terminal import console
+from soapstone.commands.output import Json, console, print_json, print_rows
 from soapstone.labels import MAIL_FIGURES
 from soapstone.product import Product
 from soapstone.sending.reports import SendRecord
@@ -36,8 +34,7 @@ Limit = Annotated[int, typer.Option(min=1, help="Maximum rows of the table.")]
 All = Annotated[bool, typer.Option("--json", help="Print JSON for programs: all rows.")]
 
 
-@app.command()
-@on_account
+@on_account(app)
 def figures(
     product: Product, owner: Account, message: MessageOption = None, send: SendOption = None, as_json: Json = False
 ) -> None:
@@ -60,8 +57,7 @@ def figures(
         console.print(f"{getattr(found, name):,} {label}")
 
 
-@app.command()
-@on_account
+@on_account(app)
 def links(product: Product, owner: Account, message: MessageNumber, as_json: Json = False) -> None:
     """List the tracked links of all sends of a message, with their clicks."""
     _check_message(product, owner, message)
@@ -77,8 +73,7 @@ def links(product: Product, owner: Account, message: MessageNumber, as_json: Jso
     print_rows(_all(read, lambda link: link.id), as_json, "figures:LinkOut.of", columns, cells)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def events(
     product: Product,
     owner: Account,
@@ -99,8 +94,7 @@ def events(
     print_rows(found, as_json, "events:MailEventOut.of", columns, cells, given=(kind,), limit=limit)
 
 
-@app.command()
-@on_account
+@on_account(app)
 def bounces(product: Product, owner: Account, send: SendNumber, limit: Limit = 100, as_json: All = False) -> None:
     """List the mails of a send that did not arrive, with what the servers said."""
 
@@ -115,8 +109,7 @@ def bounces(product: Product, owner: Account, send: SendNumber, limit: Limit = 1
     print_rows(found, as_json, "events:BouncedOut.of", columns, cells, limit=limit)
 
 
-@app.command()
-@on_records
+@on_records(app)
 def incoming(
     product: Product,
     outcome: Annotated[IncomingOutcome | None, typer.Option(help="Only those with this outcome.")] = None,
@@ -140,8 +133,7 @@ def incoming(
     print_rows(found, as_json, "incoming:IncomingMailOut.of", columns, cells, limit=limit)
 
 
-@app.command()
-@on_records
+@on_records(app)
 def content(
     product: Product,
     number: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of a mail that came in.")],
