@@ -23,8 +23,8 @@ from soapstone.runners import runners
 from soapstone.sending.messages.message import Draft
 from soapstone.settings import Settings
 from soapstone.store.database import Database
-from soapstone.testing.control_transitions import AfterPolls, TransitionIn
 from soapstone.testing.server import TestServer, local_test_server
+from soapstone.testing.transition_forms import AfterPolls, TransitionIn
 from soapstone.testing.transitions import Transitions
 
 ROWS = "Email\nann@one.example\nbob@one.example\ncat@one.example\ndan@one.example\n"

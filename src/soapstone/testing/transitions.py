@@ -10,10 +10,10 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
@@ -25,6 +25,9 @@ from soapstone.jobs.run import JobFailed, Run, Runner
 from soapstone.store.database import Database
 from soapstone.store.tables import jobs
 
+if TYPE_CHECKING:
+    from soapstone.testing.transition_forms import Moment, TransitionIn
+
 log = logging.getLogger(__name__)
 
 # Most seconds that a poll waits for the worker to bring the job into its state.
@@ -35,53 +38,12 @@ LOOK_AROUND = 0.02
 MOST_TRANSITIONS = 1_000
 
 
-class Condition(Protocol):
-    """A number of polls, or a time, after which a job goes on."""
-
-    def is_seen(self, polls: int) -> bool:
-        """Return whether a poll, the last of so many, sees the next state."""
-        ...
-
-    def has_come(self, since: datetime | None) -> bool:
-        """Return whether the time has come that the clock tells."""
-        ...
-
-
-class Row(Protocol):
-    """A row that an import rejects, by the physical line that it begins on, and why."""
-
-    @property
-    def row(self) -> int: ...
-    @property
-    def reason(self) -> str: ...
-
-
-Moment = str | Condition
-
-
-class Asked(Protocol):
-    """When jobs begin and end, and how: see `TransitionIn` of the control API."""
-
-    @property
-    def jobs(self) -> str | int: ...
-    @property
-    def start(self) -> Moment: ...
-    @property
-    def end(self) -> Moment: ...
-    @property
-    def outcome(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def reject_rows(self) -> Sequence[Row]: ...
-
-
 @dataclass
 class Transition:
     """A transition with its number, and the jobs that it was for so far."""
 
     number: int
-    asked: Asked
+    asked: TransitionIn
     jobs: list[int] = field(default_factory=list)
 
 
@@ -89,7 +51,7 @@ class Transition:
 class _Course:
     """How one job goes along its transition: what was said of it, and how many polls have seen its present state."""
 
-    transition: Asked
+    transition: TransitionIn
     begins: bool
     ends: bool = False
     polls: int = 0
@@ -151,7 +113,7 @@ class Transitions:
 
     # --- setting transitions ------------------------------------------------------------------------------------------
 
-    def add(self, asked: Asked) -> Transition:
+    def add(self, asked: TransitionIn) -> Transition:
         """Set a transition. Raises NotFoundError, and ConflictError for one that is over."""
         job = None if isinstance(asked.jobs, str) else self._unfinished(asked.jobs)
         with self._changed:
