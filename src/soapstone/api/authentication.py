@@ -25,7 +25,7 @@ from soapstone.accounts.logon import (
     log_refusal,
 )
 from soapstone.accounts.visibility import require_all_lists
-from soapstone.api.problems import BROKEN, INTERNAL, ProblemError, answer, not_found, translated
+from soapstone.api.problems import BROKEN, INTERNAL, ProblemError, answer, existing, translated
 from soapstone.errors import ForbiddenError, SoapstoneError
 from soapstone.http.client_address import FOREIGN, Origins, without_cookies
 from soapstone.lists.lists import ContactList
@@ -76,10 +76,7 @@ class Caller:
 
     def list(self, list_id: int) -> ContactList:
         """Return a list that the login may see. Raises NotFoundError."""
-        found = self.product.lists.get(self.account.id, list_id, self.login)
-        if found is None:
-            raise not_found("list")
-        return found
+        return existing(self.product.lists.get(self.account.id, list_id, self.login), "list")
 
     def require(self, list_id: int | None) -> None:
         """Raise NotFoundError for a list that the login may not see; without one require all lists."""

@@ -12,7 +12,7 @@ from soapstone.accounts.audit import AuditAction
 from soapstone.address_repair import repaired
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import not_found
+from soapstone.api.problems import existing, not_found
 from soapstone.api.values import (
     LARGEST,
     Body,
@@ -173,9 +173,7 @@ def export_contact(contact_id: Number, caller: Calling) -> dict[str, Any]:
 
 
 def _shown(caller: Caller, contact_id: int) -> ContactOut:
-    person = caller.product.contacts.get(caller.account.id, contact_id)
-    if person is None:
-        raise not_found("contact")
+    person = existing(caller.product.contacts.get(caller.account.id, contact_id), "contact")
     return ContactOut.of(person)
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import not_found
+from soapstone.api.problems import existing
 from soapstone.api.values import Body, Cursor, Limit, Named, Number, Page, Shown, page, paged
 
 router = APIRouter()
@@ -64,9 +64,7 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
     """Open or close the sign-ups."""
     caller.require_all_lists()
     caller.product.event_sign_ups.open(caller.account.id, occasion_id, given.open)
-    found = caller.product.event_sign_ups.get(caller.account.id, occasion_id)
-    if found is None:
-        raise not_found("occasion")
+    found = existing(caller.product.event_sign_ups.get(caller.account.id, occasion_id), "occasion")
     return OccasionOut.of(found)
 
 
@@ -74,13 +72,10 @@ def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling)
 def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
     """List the sign-ups by number."""
     caller.require_all_lists()
-    found = caller.product.event_sign_ups.get(caller.account.id, occasion_id)
-    if found is None:
-        raise not_found("occasion")
+    found = existing(caller.product.event_sign_ups.get(caller.account.id, occasion_id), "occasion")
     return page(
         cursor,
         limit,
         lambda after, most: caller.product.event_sign_ups.signed_up(found, after=after, limit=most),
-        lambda each: each.id,
         SignUpOut.of,
     )

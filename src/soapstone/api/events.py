@@ -184,7 +184,7 @@ def _feed(
         rows.append(found)
         return show(found)
 
-    made = page(cursor, limit, read, lambda found: found.number, noted)
+    made = page(cursor, limit, read, noted, lambda found: found.number)
     return Feed(items=made.items, next=made.next, resume=cursor_of(rows[-1].number if rows else after))
 
 

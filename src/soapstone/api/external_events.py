@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import not_found
+from soapstone.api.problems import existing, not_found
 from soapstone.api.values import Body, Name, Named, Number, Shown
 from soapstone.lists.external_events import ExternalEvent
 
@@ -57,7 +57,8 @@ def change_external_event(list_id: Number, event_id: Number, given: EventChange,
     known = caller.product.external_events.get(caller.account.id, event_id)
     if known is None or known.list_id != here.id:
         raise not_found("event")
-    changed = caller.product.external_events.change(caller.account.id, event_id, name=given.name, active=given.active)
-    if changed is None:
-        raise not_found("event")
+    changed = existing(
+        caller.product.external_events.change(caller.account.id, event_id, name=given.name, active=given.active),
+        "event",
+    )
     return EventOut.of(changed)

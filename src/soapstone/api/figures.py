@@ -123,7 +123,6 @@ def list_message_links(message_id: Number, caller: Calling, limit: Limit = 100, 
         lambda after, most: caller.product.message_figures.links(
             caller.account.id, message_id, login=caller.login, after=after, limit=most
         ),
-        lambda link: link.id,
         LinkOut.of,
     )
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from soapstone.api.authentication import Calling
-from soapstone.api.problems import ProblemError, not_found
+from soapstone.api.problems import ProblemError, existing
 from soapstone.api.values import Cursor, Limit, Number, Page, Shown, page, storable
 from soapstone.http.attachment import attachment
 from soapstone.tracking.mail_parts import LARGEST_MAIL
@@ -77,7 +77,6 @@ def list_incoming_mails(
         cursor,
         limit,
         lambda after, most: caller.product.incoming_records.after(caller.account.id, after, most, outcome=outcome),
-        lambda found: found.id,
         IncomingMailOut.of,
     )
 
@@ -86,9 +85,7 @@ def list_incoming_mails(
 def get_incoming_content(incoming_id: Number, caller: Calling) -> Response:
     """Return the beginning of a mail that was not recorded; it is kept for 30 days."""
     caller.require_all_lists()
-    found = caller.product.incoming_records.content(caller.account.id, incoming_id)
-    if found is None:
-        raise not_found("mail")
+    found = existing(caller.product.incoming_records.content(caller.account.id, incoming_id), "mail")
     return Response(found, headers=attachment(f"incoming-{incoming_id}.eml"), media_type=OCTETS)
 
 

@@ -119,7 +119,6 @@ def list_jobs(
             submitted_from=submitted_since,
             submitted_before=submitted_before,
         ),
-        lambda job: job.id,
         lambda job: JobOut.of(caller.product, job),
     )
 

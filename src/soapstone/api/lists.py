@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from soapstone.api.authentication import Caller, Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import ProblemError, not_found
+from soapstone.api.problems import ProblemError, existing, not_found
 from soapstone.api.values import (
     LARGEST,
     Body,
@@ -253,8 +253,8 @@ def list_members(
         cursor,
         limit,
         lambda after, most: caller.product.members.page(found.id, state=state, after=after, limit=most),
-        lambda member: member.contact_id,
         MemberOut.of,
+        lambda member: member.contact_id,
     )
 
 
@@ -262,9 +262,7 @@ def list_members(
 def get_member(list_id: Number, contact_id: Number, caller: Calling) -> KnownMemberOut:
     """Return one member of a list, with its profile."""
     here = caller.list(list_id)
-    found = caller.product.members.get(here.id, contact_id)
-    if found is None:
-        raise not_found("member")
+    found = existing(caller.product.members.get(here.id, contact_id), "member")
     attributes = {str(each.id) for each in caller.product.profiles.attributes(here.id)}
     profile = {name: value for name, value in found.profile.items() if name in attributes}
     return KnownMemberOut(**own(found, MemberOut), profile=profile)

@@ -246,7 +246,6 @@ def list_audit_entries(caller: Calling, limit: Limit = 100, cursor: Cursor = Non
         cursor,
         limit,
         lambda after, most: caller.product.audit.page(caller.account.id, after, most),
-        lambda entry: entry.id,
         AuditEntryOut.of,
     )
 

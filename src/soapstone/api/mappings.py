@@ -47,7 +47,6 @@ def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
         lambda after, most: caller.product.mappings.find(
             caller.account.id, after=after, limit=most, login=caller.login
         ),
-        lambda each: each.id,
         MappingOut.of,
     )
 

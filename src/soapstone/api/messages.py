@@ -180,7 +180,6 @@ def list_messages(
             after=after,
             limit=most,
         ),
-        lambda message: message.id,
         MessageHead.of,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -23,6 +23,8 @@ from soapstone.errors import (
 from soapstone.store.transient_errors import RecordsUnavailable
 
 log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 MEDIA_TYPE = "application/problem+json"
 BROKEN = "soapstone.broken"
@@ -52,6 +54,13 @@ class ProblemError(SoapstoneError):
 def not_found(what: str) -> NotFoundError:
     """Return the error for a number that does not exist or that the caller may not see."""
     return NotFoundError(f"There is no such {what}.")
+
+
+def existing(found: Found | None, what: str) -> Found:
+    """Return what was found. Raises NotFoundError for None."""
+    if found is None:
+        raise not_found(what)
+    return found
 
 
 # Errors of the product → HTTP status.

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import not_found
+from soapstone.api.problems import existing, not_found
 from soapstone.api.values import Name, Number, Numbered, OneOf, Shown
 from soapstone.lists.profiles import AttributeDraft, ProfileHeader
 from soapstone.vocabulary.attributes import AttributeKind
@@ -86,9 +86,7 @@ def create_profile_header(list_id: Number, given: HeaderIn, caller: Calling, onc
         )
 
     def show(number: int) -> HeaderOut:
-        made = caller.product.profiles.header(caller.account.id, number)
-        if made is None:
-            raise not_found("header")
+        made = existing(caller.product.profiles.header(caller.account.id, number), "header")
         return HeaderOut.of(made)
 
     return once(given, make, show)

@@ -14,7 +14,7 @@ from soapstone.api.idempotency import Making
 from soapstone.api.jobs import find as find_job
 from soapstone.api.messages import Fields, Id, Made
 from soapstone.api.messages import find as find_message
-from soapstone.api.problems import not_found
+from soapstone.api.problems import existing, not_found
 from soapstone.api.values import LARGEST, MOMENT, Body, Cursor, Email, Limit, Number, Page, Text, page
 from soapstone.errors import ConflictError, InvalidError, NotFoundError
 from soapstone.lists.profile_filter import Comparison, Join, Term
@@ -240,8 +240,8 @@ def list_sends(
             after=after,
             limit=most,
         ),
-        lambda record: record.job.id,
         SendHead.of,
+        lambda record: record.job.id,
     )
 
 
@@ -286,7 +286,6 @@ def list_send_recipients(
                 login=caller.login,
             ),
         ),
-        lambda recipient: recipient.id,
         lambda recipient: recipient,
     )
 
@@ -301,9 +300,9 @@ def retry_send(send_id: Number, caller: Calling, once: Making) -> Response:
             raise ConflictError("The send has not ended.")
         if not caller.product.reports.counts(send_id).get("failed"):
             raise ConflictError("The send has no failed recipients.")
-        ticket = caller.product.sends.to_failed(account=caller.account, login=caller.login, job=record.job)
-        if ticket is None:
-            raise not_found("send")
+        ticket = existing(
+            caller.product.sends.to_failed(account=caller.account, login=caller.login, job=record.job), "send"
+        )
         return [ticket]
 
     return once(b"", made, _shown, status=202)
@@ -386,9 +385,7 @@ def _to_lists(send: Callable[[], Made]) -> Made:
 
 def find(caller: Caller, send_id: int) -> SendRecord:
     """Return a send that the login may see. Raises NotFoundError."""
-    record = caller.product.reports.of_job(caller.account.id, send_id)
-    if record is None:
-        raise not_found("send")
+    record = existing(caller.product.reports.of_job(caller.account.id, send_id), "send")
     try:
         find_job(caller, send_id)
     except NotFoundError:

@@ -51,8 +51,8 @@ def list_suppressions(
         cursor,
         limit,
         lambda after, most: caller.product.suppressions.page(caller.account.id, email, after=after, limit=most),
-        lambda each: (each.email, each.kind),
         Suppressed.of,
+        lambda each: (each.email, each.kind),
         first=("", ""),
     )
 

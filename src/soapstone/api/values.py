@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Annotated, Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from fastapi import Path, Query
@@ -126,12 +127,12 @@ def page(
     cursor: str | None,
     limit: int,
     read: Callable[[Mark, int], Sequence[Row]],
-    mark: Callable[[Row], Mark],
     show: Callable[[Row], Item],
+    mark: Callable[[Row], Mark] = attrgetter("id"),
     first: Mark = 0,  # type: ignore[assignment]
 ) -> Page[Item]:
-    """Return one page: `read(after, limit)` reads rows behind a mark, `mark` returns the mark of a row, `first` is
-    before all."""
+    """Return one page: `read(after, limit)` reads rows behind a mark, `mark` returns the mark of a row, its number by
+    default, and `first` is before all."""
     rows = read(marked(cursor, first), limit + 1)
     more = len(rows) > limit
     rows = rows[:limit]
@@ -147,13 +148,7 @@ class _Numbered(Protocol):
 
 def paged(cursor: str | None, limit: int, found: Sequence[Thing], show: Callable[[Thing], Item]) -> Page[Item]:
     """Return one page of a short list in memory, by number."""
-    return page(
-        cursor,
-        limit,
-        lambda after, most: [each for each in found if each.id > after][:most],
-        lambda each: each.id,
-        show,
-    )
+    return page(cursor, limit, lambda after, most: [each for each in found if each.id > after][:most], show)
 
 
 def cursor_of(mark: int | tuple[str, str]) -> str:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
-from soapstone.api.problems import not_found
+from soapstone.api.problems import existing, not_found
 from soapstone.api.values import Number
 from soapstone.testing.bodies import KeptBody
 from soapstone.testing.called import Interface, interfaces_with
@@ -123,10 +123,7 @@ def router(calls: RecordedCalls) -> APIRouter:
         calls.clear()
 
     def find(number: int) -> RecordedCall:
-        call = calls.get(number)
-        if call is None:
-            raise not_found("call")
-        return call
+        return existing(calls.get(number), "call")
 
     @api.get("/{number}")
     def get_call(number: Number) -> CallOut:

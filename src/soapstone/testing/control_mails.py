@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 
-from soapstone.api.problems import not_found
+from soapstone.api.problems import existing
 from soapstone.api.values import Limit, Number
 from soapstone.testing.mails import WrittenMail, WrittenMails
 
@@ -79,17 +79,13 @@ def router(mails: WrittenMails) -> APIRouter:
     @api.get("/{number}")
     def get_mail(number: Number) -> MailOut:
         """Return one mail."""
-        mail = mails.get(number)
-        if mail is None:
-            raise not_found("mail")
+        mail = existing(mails.get(number), "mail")
         return _shown(mail)
 
     @api.get("/{number}/source", response_class=FileResponse)
     def get_source(number: Number) -> FileResponse:
         """Return the file of a mail."""
-        path = mails.source(number)
-        if path is None:
-            raise not_found("mail")
+        path = existing(mails.source(number), "mail")
         return FileResponse(path, media_type="message/rfc822")
 
     return api
