@@ -6,12 +6,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from soapstone.http.client_address import SAFE_METHODS
+
 FORM_BYTES = 16 * 1024
 """The largest body of a request to a page, in bytes: larger than any form, including those of mail programs."""
-
-
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods whose body no app reads: apps call `receive` only to notice a disconnect."""
 
 
 class BodyLimit:
@@ -37,6 +35,7 @@ class BodyLimit:
                 too_large = size > FORM_BYTES
                 if not too_large:
                     return message
+            # No app reads the body of a safe method: it calls `receive` only to notice a disconnect.
             if started or scope["method"] in SAFE_METHODS:
                 return {"type": "http.disconnect"}
             raise HTTPException(413)

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from soapstone.api.authentication import ADMITTED, admit
-from soapstone.body_limit import SAFE_METHODS
+from soapstone.http.client_address import SAFE_METHODS
 from soapstone.http.compression import GzipBody
 from soapstone.http.draining import pace
 
