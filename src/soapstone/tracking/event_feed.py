@@ -7,39 +7,26 @@ that was read, and a program that remembers the last number misses and repeats n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_granted_list
 from soapstone.store.database import Database
-from soapstone.store.tables import bounces, deliveries, mail_events, memberships, sends, tracked_links
-from soapstone.tracking.reports import BounceRecord
+from soapstone.store.tables import bounces, mail_events, sends, tracked_links
+from soapstone.tracking.reports import BounceRecord, MailEvent, event_rows
 from soapstone.vocabulary.tracking import BounceClass, MailEventKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedEvent:
-    """An event of a mail. `number` is its place in the feed.
+class FeedEvent(MailEvent):
+    """An event of a mail in a feed. `contact_number` is 0, too, for a contact that is not on the list any more.
 
-    Without a person, `delivery_id` and `contact_id` are None and the address is empty. `contact_number` is the
-    contact's number on the list of the send (lk-35), 0 if it is not on that list any more. `is_first` marks the first
-    open, read or click of a mail. A click has its link, a bounce what the server said.
+    `is_first` marks the first open, read or click of a mail. A click has its link, a bounce what the server said.
     """
 
-    number: int
-    at: datetime
-    message_id: int
-    job_id: int
-    is_test: bool
-    delivery_id: int | None
-    contact_id: int | None
-    email: str
-    contact_number: int
     is_first: bool
-    link_id: int | None
     url: str | None
     bounce: BounceRecord | None
 
@@ -100,30 +87,14 @@ class EventFeed:
         after: int,
         limit: int,
     ) -> list[FeedEvent]:
-        event, mail, member, bounce = mail_events.c, deliveries.c, memberships.c, bounces.c
+        event, bounce = mail_events.c, bounces.c
         is_bounce = event.kind == MailEventKind.BOUNCE.value
         query = (
-            select(
-                number.label("number"),
-                *(event[name] for name in ("at", "message_id", "job_id", "is_test", "delivery_id", "link_id")),
-                mail.contact_id,
-                func.coalesce(mail.email, "").label("email"),
-                func.coalesce(member.number, 0).label("contact_number"),
-                event.first_number,
-                tracked_links.c.url,
-                *(bounce[name].label(f"bounce_{name}") for name in _OF_BOUNCE),
-            )
-            .select_from(mail_events)
-            .join(sends, sends.c.job_id == event.job_id)
-            .join(deliveries, mail.id == event.delivery_id, isouter=True)
-            .join(
-                memberships,
-                and_(member.list_id == sends.c.list_id, member.contact_id == mail.contact_id),
-                isouter=True,
-            )
+            event_rows(and_(*these, event.kind == kind.value, number > after), number)
+            .add_columns(event.first_number, tracked_links.c.url)
+            .add_columns(*(bounce[name].label(f"bounce_{name}") for name in _OF_BOUNCE))
             .join(tracked_links, tracked_links.c.id == event.link_id, isouter=True)
             .join(bounces, and_(is_bounce, bounce.delivery_id == event.delivery_id), isouter=True)
-            .where(*these, event.kind == kind.value, number > after)
             .order_by(number)
             .limit(limit)
         )

@@ -17,6 +17,7 @@ from soapstone.store.database import Database
 from soapstone.store.tables import LINK_FIGURES, SEND_FIGURES, link_figures, send_figures, sends, tracked_links
 from soapstone.tracking import departures, figures
 from soapstone.tracking.figures import LinkFigures, SendFigures
+from soapstone.tracking.reports import TrackedLink
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,20 +29,9 @@ class Figures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinkRecord:
-    """A tracked link with its figures. `message_id` is the message that was sent: a copy has links of its own.
+class LinkRecord(TrackedLink):
+    """A tracked link with its figures. `message_id` is the message that was sent: a copy has links of its own."""
 
-    `position` is from 1, through the HTML text and then the plain text; `body` is "html" or "plain". `url` is the
-    author's, with its merge fields.
-    """
-
-    id: int
-    message_id: int
-    position: int
-    body: str
-    url: str
-    label: str
-    description: str
     figures: LinkFigures
 
 
@@ -96,7 +86,7 @@ class MessageFigures:
         if job_id is not None:
             mine = [sends.c.account_id == account_id, sends.c.job_id == job_id]
         link, counted = tracked_links.c, link_figures.c
-        names = [name for name in LinkRecord.__dataclass_fields__ if name != "figures"]
+        names = TrackedLink.__dataclass_fields__
         found = (
             select(*(link[name] for name in names))
             .where(link.account_id == account_id, link.message_id.in_(select(sends.c.message_id).where(*mine)))

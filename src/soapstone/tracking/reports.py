@@ -70,7 +70,10 @@ class MailEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackedLink:
-    """A link of a message; `url` is the author's. `body` is "html" or "plain"."""
+    """A link of a message. `position` is from 1, through the HTML text and then the plain text.
+
+    `body` is "html" or "plain". `url` is the author's, with its merge fields.
+    """
 
     id: int
     message_id: int
@@ -418,16 +421,17 @@ def _page(
         if total is None:
             within = and_(*these, numbers >= low, numbers <= high)
             total = connection.execute(select(func.count()).select_from(mail_events).where(within)).scalar_one()
-        query = _rows(and_(*these, numbers >= first, numbers <= high), numbers).offset(offset or None)
+        query = event_rows(and_(*these, numbers >= first, numbers <= high), numbers).offset(offset or None)
     else:
         total = high - low + 1
         first += offset
-        query = _rows(and_(*these, numbers >= first, numbers <= min(high, first + window.limit - 1)), numbers)
+        query = event_rows(and_(*these, numbers >= first, numbers <= min(high, first + window.limit - 1)), numbers)
     rows = connection.execute(query.order_by(numbers).limit(window.limit)).mappings() if offset < total else ()
     return EventPage(total=total, events=[MailEvent(**row) for row in rows])
 
 
-def _rows(condition: ColumnElement[bool], numbers: ColumnElement[Any]) -> Select[Any]:
+def event_rows(condition: ColumnElement[bool], numbers: ColumnElement[Any]) -> Select[Any]:
+    """Return the query for the events that meet a condition, as MailEvent has them."""
     event, delivery, member = mail_events.c, deliveries.c, memberships.c
     own = [event[name] for name in ("kind", "at", "message_id", "job_id", "is_test", "delivery_id", "link_id")]
     return (
