@@ -216,7 +216,7 @@ class Sends:
             "is_test": True,
         }
         copy = store(connection, account.id, contact_list.id, draft, kind=MessageKind.SEND, traits=None)
-        return self._add(connection, JobKind.SEND, Purpose.LETTER, account, None, contact_list, copy, request)
+        return self._add(connection, JobKind.SEND, Purpose.LETTER, account, None, contact_list.id, copy, request)
 
     def to_people(
         self,
@@ -289,13 +289,21 @@ class Sends:
                 request = {"audience": {"kind": "members"}, "rules": rules, **shared, **choice}
                 numbers.append(
                     self._add(
-                        connection, JobKind.SEND, Purpose.GROUP, account, login, group, message, request, due_at=due_at
+                        connection,
+                        JobKind.SEND,
+                        Purpose.GROUP,
+                        account,
+                        login,
+                        group.id,
+                        message,
+                        request,
+                        due_at=due_at,
                     )
                 )
             if test_emails:
                 audience = {"kind": "addresses", "emails": list(test_emails)}
                 request = {"audience": audience, "is_test": True, **shared}
-                first = groups[0] if groups else None
+                first = groups[0].id if groups else None
                 self._add(connection, JobKind.SEND, Purpose.TEST, account, login, first, message, request)
             for notice in notices:
                 self._announce(connection, account, message, notice, numbers)
@@ -317,21 +325,10 @@ class Sends:
                 request[name] = job.request[name]
         with self._database.write(durable=True) as connection:
             rules = {"reach": job.request.get("rules", {}).get("reach", []), "members": is_for_members(job)}
-            request |= seen_lists_of(connection, login)
             request["rules"] = rules | {"after": attempts(connection, job, message_id)}
-            number = self._jobs.add(
-                connection,
-                account_id=account.id,
-                login_id=login.id if login else None,
-                kind=JobKind.SEND,
-                list_id=job.list_id,
-                steps=STEPS[JobKind.SEND],
-                request={"message_id": message_id, **request},
-                label=job.label,
+            number = self._add(
+                connection, JobKind.SEND, Purpose.FAILED, account, login, job.list_id, message, request, label=job.label
             )
-            audit_send(connection, account, login, number, message_id, job.list_id, Purpose.FAILED)
-            is_test = bool(request.get("is_test"))
-            add_send(connection, number, account.id, message_id, None, job.list_id, Purpose.FAILED, is_test)
             return _ticket(connection, number, message)
 
     def _ready(self, message: Message | Draft, contact_list: ContactList, further: Collection[str] = ()) -> Draft:
@@ -418,7 +415,7 @@ class Sends:
                 purpose,
                 account,
                 login,
-                contact_list,
+                contact_list.id,
                 copy,
                 request or {},
                 source_id=source.id if source else None,
@@ -434,14 +431,13 @@ class Sends:
         purpose: Purpose,
         account: Account,
         login: Login | None,
-        contact_list: ContactList | None,
+        list_id: int | None,
         message: Message,
         request: Mapping[str, Any],
         *,
         source_id: int | None = None,
         **job: Any,
     ) -> int:
-        list_id = contact_list.id if contact_list else None
         request = {**request, **seen_lists_of(connection, login)}
         number = self._jobs.add(
             connection,
