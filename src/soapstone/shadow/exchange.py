@@ -36,16 +36,7 @@ KEPT_HEADERS = ("content-type", "soapaction")
 
 def frame(exchange: Exchange, **more: Any) -> bytes:
     """Return an exchange as a line of JSON, followed by the bytes of both bodies. `more` goes along."""
-    head = {
-        "at": exchange.at.isoformat(),
-        "path": exchange.path,
-        "headers": dict(exchange.headers),
-        "status": exchange.status,
-        "answer_type": exchange.answer_type,
-        "seconds": exchange.seconds,
-        "sizes": [len(exchange.request), len(exchange.answer)],
-        **more,
-    }
+    head = {**_head(exchange), "sizes": [len(exchange.request), len(exchange.answer)], **more}
     return json.dumps(head).encode() + b"\n" + exchange.request + exchange.answer
 
 
@@ -64,14 +55,17 @@ def read_frame(pipe: BinaryIO) -> tuple[Exchange, dict[str, Any]] | None:
 
 def record(exchange: Exchange) -> dict[str, Any]:
     """Return an exchange, whose bodies are UTF-8, as a line of a recording has it."""
+    return {**_head(exchange), "request": exchange.request.decode(), "answer": exchange.answer.decode()}
+
+
+def _head(exchange: Exchange) -> dict[str, Any]:
+    """Return all of an exchange but its bodies."""
     return {
         "at": exchange.at.isoformat(),
         "path": exchange.path,
         "headers": dict(exchange.headers),
-        "request": exchange.request.decode(),
         "status": exchange.status,
         "answer_type": exchange.answer_type,
-        "answer": exchange.answer.decode(),
         "seconds": round(exchange.seconds, 6),
     }
 

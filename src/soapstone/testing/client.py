@@ -7,15 +7,17 @@ import gzip
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
+
+Made = TypeVar("Made")
 
 # Timeout of a control call, in seconds.
 PATIENCE = 60.0
@@ -330,36 +332,23 @@ def _body(part: Mapping[str, Any]) -> bytes:
     return base64.b64decode(text) if part["encoding"] == "base64" else text.encode()
 
 
+def _made(kind: Callable[..., Made], data: Mapping[str, Any], **more: Any) -> Made:
+    """Return a record of its members in a document, of which others may be newer than this client."""
+    names = {each.name for each in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in data.items() if name in names} | more)
+
+
 def _call(data: dict[str, Any]) -> Call:
     sent, answered = data["request"], data["response"]
-    request = Request(sent["method"], sent["path"], sent["query"], _pairs(sent["headers"]), sent["body"])
-    response = Response(answered["status"], _pairs(answered["headers"]), answered["body"])
-    return Call(
-        number=data["number"],
-        at=_time(data["at"]),
-        interface=data["interface"],
-        operation=data["operation"],
-        seconds=data["seconds"],
-        fault=data["fault"],
-        request=request,
-        response=response,
-    )
+    request = _made(Request, sent, headers=_pairs(sent["headers"]))
+    response = _made(Response, answered, headers=_pairs(answered["headers"]))
+    return _made(Call, data, at=_time(data["at"]), request=request, response=response)
 
 
 def _mail(data: dict[str, Any]) -> Mail:
-    return Mail(
-        number=data["number"],
-        at=_time(data["at"]),
-        account=data["account"],
-        sender=data["from"],
-        to=data["to"],
-        recipient=data["recipient"],
-        subject=data["subject"],
-        text=data["text"],
-        html=data["html"],
-        links=[Link(each["url"], each["text"], each["target"]) for each in data["links"]],
-        headers=_pairs(data["headers"]),
-    )
+    links = [_made(Link, each) for each in data["links"]]
+    headers = _pairs(data["headers"])
+    return _made(Mail, data, at=_time(data["at"]), sender=data["from"], links=links, headers=headers)
 
 
 def _document(request: Request) -> bytes | str:
