@@ -201,7 +201,6 @@ class Connection(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
         if self._reframing:
             return
         if len(self.pipeline) >= MAX_PIPELINED:

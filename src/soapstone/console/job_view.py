@@ -151,7 +151,6 @@ def _state(job: Job) -> str:
 
 
 def is_import(job: Job) -> bool:
-    """Return whether the job is an import."""
     return job.kind in IMPORTS
 
 

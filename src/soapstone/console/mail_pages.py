@@ -35,7 +35,6 @@ class MailPages:
         )
 
     def page(self, request: Request, identity: Identity) -> Response:
-        """Return one mail."""
         mail = self._folder.open(self._name(request, identity))
         headers = {"Content-Security-Policy": MAIL_POLICY}
         return self._renderer.page(request, "mail.html", identity, headers=headers, mail=mail)

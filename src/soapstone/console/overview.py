@@ -30,7 +30,6 @@ class Overview:
         self._views = JobViews(product)
 
     def page(self, request: Request, identity: Identity) -> Response:
-        """Return the page."""
         return self._renderer.page(request, "overview.html", identity, **self._values(identity))
 
     def live(self, request: Request, identity: Identity) -> Response:

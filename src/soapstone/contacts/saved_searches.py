@@ -32,7 +32,6 @@ class SavedSearch:
 
     @property
     def example(self) -> Example:
-        """The example to search by."""
         return Example(values=self.criteria)
 
 

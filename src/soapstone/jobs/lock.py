@@ -34,7 +34,6 @@ class WorkerLock:
                 return True
 
     def release(self) -> None:
-        """Release the lock."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -109,7 +109,6 @@ class Journal:
         return None if row is None else json.loads(row[0])
 
     def set_fact(self, name: str, value: Any) -> None:
-        """Store a fact."""
         self._file.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, json.dumps(value)))
 
     def begin(self, contract: str, *, again: bool) -> bool:
@@ -127,7 +126,6 @@ class Journal:
         return False
 
     def end(self) -> None:
-        """End the run."""
         self.set_fact("run", {**self.fact("run"), "over": True})
 
     def position(self, step: str) -> Any:
@@ -189,7 +187,6 @@ class Journal:
         return Counter({(message, kind): number for message, kind, number in self._file.execute(query, last)})
 
     def staged_messages(self) -> list[int]:
-        """Return the messages with staged events."""
         return [row[0] for row in self._file.execute("SELECT DISTINCT message FROM staged")]
 
     def recorded(self) -> Counter[tuple[int, int]]:

@@ -206,7 +206,6 @@ class MagnetMailMove(MagnetMailSent):
             self.display.advance(len(rows))
 
     def recipients(self) -> None:
-        """Store all recipients."""
         self.display.step("recipients", None)
         # A search wants at least one field (mm-78).
         example: dict[str, Any] = {"Custom_Id" if self.account.identifier == "custom_id" else "email": "*"}

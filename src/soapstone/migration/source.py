@@ -162,7 +162,6 @@ class Source:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -57,7 +57,6 @@ class SendRunner:
         self._run(run, None)
 
     def run_file(self, run: Run) -> None:
-        """Run a Send to File."""
         self._run(run, FileForm(**run.job.request["file"]))
 
     def sweep(self) -> None:

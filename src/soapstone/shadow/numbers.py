@@ -129,7 +129,6 @@ class Numbers:
         self._journal = file.open("a", encoding="utf-8", buffering=1)
 
     def close(self) -> None:
-        """Close the file."""
         if self._journal is not None:
             self._journal.close()
 

@@ -60,7 +60,6 @@ class Player:
         self._patience: dict[str, float] = {}
 
     def play(self, exchange: Exchange) -> None:
-        """Play one call."""
         contract = CONTRACTS.get(exchange.path.lower())
         if contract is None:
             self._report.skip("another path")

@@ -60,7 +60,6 @@ class Recording:
         self._file.flush()
 
     def close(self) -> None:
-        """Close the file."""
         self._file.close()
 
 

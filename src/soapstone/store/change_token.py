@@ -42,6 +42,5 @@ class ChangeToken:
         return self.token() if self._reader is None else await self._reader.renewed()
 
     def close(self) -> None:
-        """Close the connection."""
         if self._connection is not None:
             self._connection.close()

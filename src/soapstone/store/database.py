@@ -404,7 +404,6 @@ class Database:
         return _statement(self.kind, name)
 
     def close(self) -> None:
-        """Close all connections."""
         self._recall.close()
         if self._reader is not None:
             self._reader.close()

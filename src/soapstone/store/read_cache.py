@@ -53,7 +53,6 @@ class ReadCache:
         return value
 
     def close(self) -> None:
-        """Close the watch."""
         with self._lock:
             self._values.clear()
             if self._watch is not None:

@@ -99,7 +99,6 @@ class RecordWatch:
         return digest.digest()
 
     def close(self) -> None:
-        """Close the connections."""
         self._watch.close()
         if self._connection is not None:
             self._connection.close()

@@ -19,7 +19,6 @@ _HAS = {
 
 
 def table_names(connection: Connection) -> set[str]:
-    """Return the names of all tables."""
     return set(connection.execute(_NAMES[connection.dialect.name]).scalars())
 
 

@@ -56,7 +56,6 @@ class RecordedCall:
         return self.request.kept + self.response.kept
 
     def remove(self) -> None:
-        """Remove its files."""
         self.request.remove()
         self.response.remove()
 

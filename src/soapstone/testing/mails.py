@@ -66,7 +66,6 @@ class WrittenMails:
         return found[::-1]
 
     def get(self, number: int) -> WrittenMail | None:
-        """Return one mail."""
         return next(self._search(list(self._entries(number)), "", ""), None)
 
     def source(self, number: int) -> Path | None:

@@ -71,7 +71,6 @@ class FigureChanges:
         _add(self._links[account_id, job_id, link_id], amounts)
 
     def store(self, connection: Connection) -> None:
-        """Store the additions."""
         of_sends = [(*key, *each.values()) for key, each in sorted(self._sends.items()) if any(each.values())]
         of_links = [(*key, *each.values()) for key, each in sorted(self._links.items()) if any(each.values())]
         add_rows(connection, send_figures, ("account_id", "job_id", *SEND_FIGURES), of_sends)

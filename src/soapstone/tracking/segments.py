@@ -67,7 +67,6 @@ class Segment:
         return move
 
     def close(self) -> None:
-        """Close the file."""
         os.close(self._file)
 
     def _left(self) -> bool:

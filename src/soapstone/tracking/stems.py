@@ -59,7 +59,6 @@ class KeyedHash:
         self._inner, self._outer = (algorithm(bytes(octet ^ pad for octet in block)) for pad in (0x36, 0x5C))
 
     def sign(self, data: bytes) -> bytes:
-        """Return the signature."""
         inner, outer = self._inner.copy(), self._outer.copy()
         inner.update(data)
         outer.update(inner.digest())

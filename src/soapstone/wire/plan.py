@@ -111,7 +111,6 @@ class Plans:
         return {}
 
     def struct(self, kind: StructType) -> StructPlan:
-        """Return the one plan of a struct."""
         return self._structs.get(kind) or self._structs.setdefault(kind, StructPlan(self, kind))
 
     @classmethod

@@ -58,7 +58,6 @@ def element(name: str, namespace: str, content: str) -> str:
 
 
 def struct_writer(cls: type[Struct]) -> Write:
-    """Return the writer of the content of a struct."""
     return _struct_writers.get(cls) or _struct_writers.setdefault(cls, _compile_struct(struct_type(cls)))
 
 

@@ -14,7 +14,6 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def document(root: str, members: Mapping[str, str | int]) -> bytes:
-    """Return a document of one level."""
     inner = "".join(f"<{name}>{_text(str(value))}</{name}>" for name, value in members.items())
     return f'<?xml version="1.0" encoding="utf-8"?><{root}>{inner}</{root}>'.encode()
 
