@@ -185,6 +185,15 @@ def _identity(
 Calling = Annotated[Caller, Depends(caller)]
 
 
+async def _caller_for_all(caller: Calling) -> Caller:
+    caller.require_all_lists()
+    return caller
+
+
+CallingForAll = Annotated[Caller, Depends(_caller_for_all)]
+"""For operations that concern the whole account: a login that sees only some lists is refused."""
+
+
 class OwnPages:
     """An app that refuses changes from pages of other sites (lk-7), before a body is read.
 

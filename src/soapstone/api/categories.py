@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Response
 
-from soapstone.api.authentication import Caller, Calling
+from soapstone.api.authentication import Caller, Calling, CallingForAll
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
 from soapstone.api.values import Cursor, Limit, Named, Number, Page, Shown, paged
@@ -36,9 +36,8 @@ def list_categories(caller: Calling, of: Of = "lists", limit: Limit = 100, curso
 
 
 @router.post("/categories", tags=["categories"], status_code=201, response_model=CategoryOut)
-def create_category(given: Named, caller: Calling, once: Making, of: Of = "lists") -> Response:
+def create_category(given: Named, caller: CallingForAll, once: Making, of: Of = "lists") -> Response:
     """Create a category."""
-    caller.require_all_lists()
     categories, login_id = _categories(caller, of), caller.login.id
     return once(
         given,
@@ -48,9 +47,8 @@ def create_category(given: Named, caller: Calling, once: Making, of: Of = "lists
 
 
 @router.delete("/categories/{category_id}", tags=["categories"], status_code=204)
-def delete_category(category_id: Number, caller: Calling, of: Of = "lists") -> None:
+def delete_category(category_id: Number, caller: CallingForAll, of: Of = "lists") -> None:
     """Delete a category; its lists or messages are kept."""
-    caller.require_all_lists()
     if not _categories(caller, of).delete(caller.account.id, category_id):
         raise not_found("category")
 

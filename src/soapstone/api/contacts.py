@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from soapstone.accounts.audit import AuditAction
 from soapstone.address_repair import repaired
-from soapstone.api.authentication import Caller, Calling
+from soapstone.api.authentication import Caller, CallingForAll
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import existing, not_found
 from soapstone.api.values import (
@@ -88,7 +88,7 @@ class ContactIn(ContactChange):
 
 @router.get("")
 def list_contacts(
-    caller: Calling,
+    caller: CallingForAll,
     email: Annotated[Wanted, AfterValidator(lambda text: text and repaired(storable(text)))] = None,
     custom_id: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
     last_name: Annotated[Wanted, AfterValidator(lambda text: text and storable(text))] = None,
@@ -103,7 +103,6 @@ def list_contacts(
 
     A page may have fewer items than `limit`, even none: only the last page has no `next`.
     """
-    caller.require_all_lists()
     if list_id is not None:
         caller.list(list_id)
     elif state is not None:
@@ -116,9 +115,8 @@ def list_contacts(
 
 
 @router.post("", status_code=201, response_model=ContactOut)
-def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
+def create_contact(given: ContactIn, caller: CallingForAll, once: Making) -> Response:
     """Create a contact."""
-    caller.require_all_lists()
     values = _values(given)
 
     def made() -> int:
@@ -128,16 +126,14 @@ def create_contact(given: ContactIn, caller: Calling, once: Making) -> Response:
 
 
 @router.get("/{contact_id}")
-def get_contact(contact_id: Number, caller: Calling) -> ContactOut:
+def get_contact(contact_id: Number, caller: CallingForAll) -> ContactOut:
     """Return one contact."""
-    caller.require_all_lists()
     return _shown(caller, contact_id)
 
 
 @router.patch("/{contact_id}")
-def change_contact(contact_id: Number, given: ContactChange, caller: Calling) -> ContactOut:
+def change_contact(contact_id: Number, given: ContactChange, caller: CallingForAll) -> ContactOut:
     """Change some fields of a contact."""
-    caller.require_all_lists()
     values = _values(given)
     if not caller.product.contacts.change(caller.account, contact_id, values):
         raise not_found("contact")
@@ -145,27 +141,24 @@ def change_contact(contact_id: Number, given: ContactChange, caller: Calling) ->
 
 
 @router.get("/{contact_id}/lists")
-def list_contact_lists(contact_id: Number, caller: Calling) -> list[int]:
+def list_contact_lists(contact_id: Number, caller: CallingForAll) -> list[int]:
     """Return the numbers of a contact's lists."""
-    caller.require_all_lists()
     _shown(caller, contact_id)
     return caller.product.contacts.lists_of(caller.account.id, contact_id)
 
 
 @router.delete("/{contact_id}", status_code=204)
-def delete_contact(contact_id: Number, caller: Calling) -> None:
+def delete_contact(contact_id: Number, caller: CallingForAll) -> None:
     """Delete a contact and all data about it; imports do not bring the address back.
 
     409 while an unfinished send has a mail for the contact.
     """
-    caller.require_all_lists()
     caller.product.erasure.delete(caller.account, contact_id, caller.login.actor)
 
 
 @router.get("/{contact_id}/export")
-def export_contact(contact_id: Number, caller: Calling) -> dict[str, Any]:
+def export_contact(contact_id: Number, caller: CallingForAll) -> dict[str, Any]:
     """Return all data about a contact from the records and the mail folder."""
-    caller.require_all_lists()
     found = caller.product.dossiers.of(caller.account, contact_id)
     told = f"contact {contact_id} with all that is known of it"
     caller.product.audit.add(caller.account.id, caller.login.actor, AuditAction.EXPORT, told)

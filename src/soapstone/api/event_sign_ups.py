@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Response
 
-from soapstone.api.authentication import Calling
+from soapstone.api.authentication import Calling, CallingForAll
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import existing
 from soapstone.api.values import Body, Cursor, Limit, Named, Number, Page, Shown, page, paged
@@ -49,9 +49,8 @@ def list_occasions(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -
 
 
 @router.post("/occasions", tags=["occasions"], status_code=201, response_model=OccasionOut)
-def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
+def create_occasion(given: Named, caller: CallingForAll, once: Making) -> Response:
     """Create an event, open for sign-ups."""
-    caller.require_all_lists()
     return once(
         given,
         lambda: caller.product.event_sign_ups.add(caller.account.id, given.name, number=given.number),
@@ -60,18 +59,18 @@ def create_occasion(given: Named, caller: Calling, once: Making) -> Response:
 
 
 @router.patch("/occasions/{occasion_id}", tags=["occasions"])
-def change_occasion(occasion_id: Number, given: OccasionChange, caller: Calling) -> OccasionOut:
+def change_occasion(occasion_id: Number, given: OccasionChange, caller: CallingForAll) -> OccasionOut:
     """Open or close the sign-ups."""
-    caller.require_all_lists()
     caller.product.event_sign_ups.open(caller.account.id, occasion_id, given.open)
     found = existing(caller.product.event_sign_ups.get(caller.account.id, occasion_id), "occasion")
     return OccasionOut.of(found)
 
 
 @router.get("/occasions/{occasion_id}/sign-ups", tags=["occasions"])
-def list_sign_ups(occasion_id: Number, caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SignUpOut]:
+def list_sign_ups(
+    occasion_id: Number, caller: CallingForAll, limit: Limit = 100, cursor: Cursor = None
+) -> Page[SignUpOut]:
     """List the sign-ups by number."""
-    caller.require_all_lists()
     found = existing(caller.product.event_sign_ups.get(caller.account.id, occasion_id), "occasion")
     return page(
         cursor,

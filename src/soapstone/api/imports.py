@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.formparsers import MultiPartException
 
 from soapstone.accounts.audit import AuditAction
-from soapstone.api.authentication import Caller, Calling, while_allowed
+from soapstone.api.authentication import Caller, Calling, CallingForAll, while_allowed
 from soapstone.api.idempotency import Making, Once
 from soapstone.api.jobs import JobOut, find
 from soapstone.api.problems import ProblemError, not_found
@@ -231,9 +231,10 @@ class OutcomeOut(BaseModel):
 
 
 @router.post("/imports", status_code=202, response_model=JobOut, openapi_extra=FILE)
-async def create_import(request: Request, caller: Calling, how: Annotated[How, Query()], once: Making) -> Response:
+async def create_import(
+    request: Request, caller: CallingForAll, how: Annotated[How, Query()], once: Making
+) -> Response:
     """Start an import of contacts without a list."""
-    caller.require_all_lists()
     return await _start(request, caller, None, how, once)
 
 

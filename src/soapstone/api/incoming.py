@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from soapstone.api.authentication import Calling
+from soapstone.api.authentication import CallingForAll
 from soapstone.api.problems import ProblemError, existing
 from soapstone.api.values import Cursor, Limit, Number, Page, Shown, page, storable
 from soapstone.http.attachment import attachment
@@ -66,13 +66,12 @@ class IncomingMailOut(Shown):
 
 @router.get("/incoming")
 def list_incoming_mails(
-    caller: Calling,
+    caller: CallingForAll,
     outcome: Annotated[IncomingOutcome | None, Query(description="Only those with this outcome.")] = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[IncomingMailOut]:
     """List mails that came in about mails of the account, or by its calls, and what was made of each, by number."""
-    caller.require_all_lists()
     return page(
         cursor,
         limit,
@@ -82,9 +81,8 @@ def list_incoming_mails(
 
 
 @router.get("/incoming/{incoming_id}/content", response_class=Response, responses={200: {"content": {OCTETS: {}}}})
-def get_incoming_content(incoming_id: Number, caller: Calling) -> Response:
+def get_incoming_content(incoming_id: Number, caller: CallingForAll) -> Response:
     """Return the beginning of a mail that was not recorded; it is kept for 30 days."""
-    caller.require_all_lists()
     found = existing(caller.product.incoming_records.content(caller.account.id, incoming_id), "mail")
     return Response(found, headers=attachment(f"incoming-{incoming_id}.eml"), media_type=OCTETS)
 
@@ -92,14 +90,13 @@ def get_incoming_content(incoming_id: Number, caller: Calling) -> Response:
 @router.post("/incoming", openapi_extra=MAIL)
 async def take_incoming_mail(
     request: Request,
-    caller: Calling,
+    caller: CallingForAll,
     recipient: Annotated[list[Recipient], Query(max_length=10)] = [],  # noqa: B006 - FastAPI copies it
 ) -> IncomingOut:
     """Take a bounce, a complaint or an automatic reply; the same mail again changes nothing.
 
     `recipient` is the address that it was sent to; without one the mail tells. It is stored before the answer.
     """
-    caller.require_all_lists()
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media not in (MEDIA, OCTETS):
         raise ProblemError(415, f"A mail must be {MEDIA} or {OCTETS}, not {media[:100]}.")

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from soapstone.accounts.account import RIGHTS, Account, Login, canonical
 from soapstone.accounts.logon import permits
 from soapstone.api.account import AccountOut, get_account
-from soapstone.api.authentication import Caller, Calling
+from soapstone.api.authentication import Caller, Calling, CallingForAll
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, OneOf, Page, Shown, Text, page, paged
@@ -114,9 +114,8 @@ class Networks(Body):
 
 
 @router.patch("/account")
-def change_account(given: AccountChange, caller: Calling) -> AccountOut:
+def change_account(given: AccountChange, caller: CallingForAll) -> AccountOut:
     """Change settings of the account."""
-    caller.require_all_lists()
     values = given.model_dump(exclude_none=True)
     changed = caller.product.accounts.change(caller.account, **values)
     return get_account(replace(caller, account=changed))
@@ -131,9 +130,8 @@ def list_children(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
 
 
 @router.post("/account/children", status_code=201, response_model=ChildOut)
-def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
+def create_child(given: ChildIn, caller: CallingForAll, once: Making) -> Response:
     """Create a child account; sessions of this account may name it."""
-    caller.require_all_lists()
 
     def make() -> Account:
         parent = caller.account
@@ -152,16 +150,14 @@ def create_child(given: ChildIn, caller: Calling, once: Making) -> Response:
 
 
 @router.get("/account/networks")
-def get_networks(caller: Calling) -> Networks:
+def get_networks(caller: CallingForAll) -> Networks:
     """Return the networks that may call the account; none allows all."""
-    caller.require_all_lists()
     return Networks(networks=caller.product.accounts.networks(caller.account))
 
 
 @router.put("/account/networks")
-def replace_networks(given: Networks, caller: Calling) -> Networks:
+def replace_networks(given: Networks, caller: CallingForAll) -> Networks:
     """Restrict the networks that may call the account; the caller must be in one of them."""
-    caller.require_all_lists()
     try:
         networks = canonical(given.networks)
     except ValueError:
@@ -175,17 +171,15 @@ def replace_networks(given: Networks, caller: Calling) -> Networks:
 
 
 @router.get("/logins")
-def list_logins(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[LoginOut]:
+def list_logins(caller: CallingForAll, limit: Limit = 100, cursor: Cursor = None) -> Page[LoginOut]:
     """List the logins of the account by number."""
-    caller.require_all_lists()
     found = [LoginOut.of(login, lists) for login, lists in caller.product.accounts.logins(caller.account)]
     return paged(cursor, limit, found, lambda each: each)
 
 
 @router.post("/logins", status_code=201, response_model=LoginOut)
-def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
+def create_login(given: LoginIn, caller: CallingForAll, once: Making) -> Response:
     """Create a login. It cannot have a permission that the caller lacks."""
-    caller.require_all_lists()
     _may_give(caller, given)
 
     def make() -> Login:
@@ -194,12 +188,9 @@ def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
                 caller.account,
                 given.name,
                 given.password,
-                may_call_api=given.may_call_api,
-                may_see_analytics=given.may_see_analytics,
-                may_use_console=given.may_use_console,
-                may_choose_numbers=given.may_choose_numbers,
                 lists=given.lists,
                 by=caller.login.actor,
+                **given.model_dump(include=set(RIGHTS)),
             )
         except NameTakenError:
             raise ConflictError("A login of that name exists already.") from None
@@ -208,12 +199,11 @@ def create_login(given: LoginIn, caller: Calling, once: Making) -> Response:
 
 
 @router.patch("/logins/{name:path}")
-def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
+def change_login(name: Name, given: LoginChange, caller: CallingForAll) -> LoginOut:
     """Change another login's permissions, or disable it. It cannot have a permission that the caller lacks.
 
     A revoked permission takes effect at once and ends sessions.
     """
-    caller.require_all_lists()
     if name.casefold() == caller.login.name.casefold():
         raise ConflictError("A login cannot change its own permissions.")
     _may_give(caller, given)
@@ -229,9 +219,8 @@ def change_login(name: Name, given: LoginChange, caller: Calling) -> LoginOut:
 
 
 @router.delete("/logins/{name:path}", status_code=204)
-def delete_login(name: Name, caller: Calling) -> None:
+def delete_login(name: Name, caller: CallingForAll) -> None:
     """Delete another login, with its sessions and tokens. Its jobs go on; what it created stays."""
-    caller.require_all_lists()
     if name.casefold() == caller.login.name.casefold():
         raise ConflictError("A login cannot delete itself.")
     if not caller.product.accounts.delete_login(caller.account, name, by=caller.login.actor):
@@ -239,9 +228,8 @@ def delete_login(name: Name, caller: Calling) -> None:
 
 
 @router.get("/account/audit")
-def list_audit_entries(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntryOut]:
+def list_audit_entries(caller: CallingForAll, limit: Limit = 100, cursor: Cursor = None) -> Page[AuditEntryOut]:
     """List the last year's logons, locks, changed rights, exports and sends of the account, oldest first."""
-    caller.require_all_lists()
     return page(
         cursor,
         limit,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Response
 
-from soapstone.api.authentication import Calling
+from soapstone.api.authentication import Calling, CallingForAll
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
 from soapstone.api.values import Body, Cursor, Limit, Name, Number, Page, Shown, Text, page
@@ -52,9 +52,8 @@ def list_mappings(caller: Calling, limit: Limit = 100, cursor: Cursor = None) ->
 
 
 @router.post("/mappings", tags=["mappings"], status_code=201, response_model=MappingOut)
-def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
+def create_mapping(given: MappingIn, caller: CallingForAll, once: Making) -> Response:
     """Create a mapping."""
-    caller.require_all_lists()
     if not 0 < given.own_id <= LARGEST_ID:
         raise InvalidError("own_id must be the number of an object here.")
     return once(
@@ -65,8 +64,7 @@ def create_mapping(given: MappingIn, caller: Calling, once: Making) -> Response:
 
 
 @router.delete("/mappings/{mapping_id}", tags=["mappings"], status_code=204)
-def delete_mapping(mapping_id: Number, caller: Calling) -> None:
+def delete_mapping(mapping_id: Number, caller: CallingForAll) -> None:
     """Delete a mapping."""
-    caller.require_all_lists()
     if not caller.product.mappings.delete(caller.account.id, mapping_id):
         raise not_found("mapping")

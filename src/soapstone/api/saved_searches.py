@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fastapi import APIRouter, Response
 
-from soapstone.api.authentication import Calling
+from soapstone.api.authentication import CallingForAll
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
 from soapstone.api.values import Cursor, Limit, Name, Number, Numbered, Page, Shown, Text, paged
@@ -32,17 +32,15 @@ class SearchOut(Shown):
 
 
 @router.get("/searches", tags=["searches"])
-def list_searches(caller: Calling, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
+def list_searches(caller: CallingForAll, limit: Limit = 100, cursor: Cursor = None) -> Page[SearchOut]:
     """List the saved searches by number. They may name people."""
-    caller.require_all_lists()
     found = caller.product.saved_searches.all(caller.account.id)
     return paged(cursor, limit, found, SearchOut.of)
 
 
 @router.post("/searches", tags=["searches"], status_code=201, response_model=SearchOut)
-def create_search(given: SearchIn, caller: Calling, once: Making) -> Response:
+def create_search(given: SearchIn, caller: CallingForAll, once: Making) -> Response:
     """Save a search."""
-    caller.require_all_lists()
 
     def make() -> SavedSearch:
         return caller.product.saved_searches.add(
@@ -53,9 +51,8 @@ def create_search(given: SearchIn, caller: Calling, once: Making) -> Response:
 
 
 @router.delete("/searches/{search_id}", tags=["searches"], status_code=204)
-def delete_search(search_id: Number, caller: Calling) -> None:
+def delete_search(search_id: Number, caller: CallingForAll) -> None:
     """Delete a saved search."""
-    caller.require_all_lists()
     saved = caller.product.saved_searches
     known = {each.id: each.name for each in saved.all(caller.account.id)}
     if search_id not in known or not saved.delete(caller.account.id, known[search_id]):

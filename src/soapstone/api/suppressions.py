@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from soapstone.addresses import is_address
-from soapstone.api.authentication import Calling
+from soapstone.api.authentication import CallingForAll
 from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
 from soapstone.api.values import Address, Body, Cursor, Email, Limit, OneOf, Page, Shown, page
@@ -43,10 +43,9 @@ class SuppressionOut(BaseModel):
 
 @router.get("/suppressions", tags=["suppressions"])
 def list_suppressions(
-    caller: Calling, email: Address | None = None, limit: Limit = 100, cursor: Cursor = None
+    caller: CallingForAll, email: Address | None = None, limit: Limit = 100, cursor: Cursor = None
 ) -> Page[Suppressed]:
     """List the account-wide suppressions by address, or those of one address."""
-    caller.require_all_lists()
     return page(
         cursor,
         limit,
@@ -58,9 +57,8 @@ def list_suppressions(
 
 
 @router.post("/suppressions", tags=["suppressions"], status_code=201, response_model=SuppressionOut)
-def create_suppression(given: SuppressionIn, caller: Calling, once: Making) -> Response:
+def create_suppression(given: SuppressionIn, caller: CallingForAll, once: Making) -> Response:
     """Suppress or ban an address in the whole account, for both contracts."""
-    caller.require_all_lists()
     if not is_address(given.email):
         raise InvalidError("The address is not an e-mail address.")
     return once(
@@ -71,8 +69,7 @@ def create_suppression(given: SuppressionIn, caller: Calling, once: Making) -> R
 
 
 @router.delete("/suppressions", tags=["suppressions"], status_code=204)
-def delete_suppression(caller: Calling, email: Address, kind: SuppressionKind | None = None) -> None:
+def delete_suppression(caller: CallingForAll, email: Address, kind: SuppressionKind | None = None) -> None:
     """Lift an account-wide suppression, or both kinds. Unsubscribes and shut channels stay."""
-    caller.require_all_lists()
     if not caller.product.suppressions.remove(caller.account.id, email, kind=kind):
         raise not_found("suppression")
