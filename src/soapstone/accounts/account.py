@@ -14,7 +14,7 @@ from soapstone.accounts.audit import COMMAND_LINE, Actor, AuditAction, record
 from soapstone.accounts.passwords import hash_password
 from soapstone.clock import now
 from soapstone.errors import InvalidError, NameTakenError, NotFoundError
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import (
     accounts,
     allowed_addresses,
@@ -34,6 +34,8 @@ from soapstone.vocabulary.tracking import TrackingMode
 SESSION_RIGHTS = {"magnetmail": "may_call_api", "console": "may_use_console"}
 # The rights of a login, besides its granted lists.
 RIGHTS = ("may_call_api", "may_see_analytics", "may_use_console", "may_choose_numbers")
+# Those of a new login unless others are given.
+DEFAULT_RIGHTS: Mapping[str, bool] = dict.fromkeys(RIGHTS, True) | {"may_choose_numbers": False}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,24 +89,14 @@ class Login:
     def of(cls, row: Row[Any], address: str | None = None) -> Login:
         """Build the login from a row of the table and the address of the call."""
         return cls(
-            id=row.id,
-            account_id=row.account_id,
-            name=row.name,
-            may_call_api=row.may_call_api,
-            may_see_analytics=row.may_see_analytics,
-            may_use_console=row.may_use_console,
-            may_choose_numbers=row.may_choose_numbers,
-            all_lists=row.all_lists,
+            **{name: getattr(row, name) for name in ("id", "account_id", "name", "all_lists", *RIGHTS)},
             disabled=row.disabled_at is not None,
             address=address or "",
         )
 
 
-class Accounts:
+class Accounts(Repository):
     """All accounts and logins of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @looks_again
     def create(
@@ -148,9 +140,7 @@ class Accounts:
             if connection.execute(select(accounts.c.id).limit(1)).first():
                 return False
             number = _insert_account(connection, name, time_zone)
-            _insert_login(
-                connection, number, login, hashed, dict.fromkeys(RIGHTS, True) | {"may_choose_numbers": False}
-            )
+            _insert_login(connection, number, login, hashed, DEFAULT_RIGHTS)
         return True
 
     def named(self, name: str) -> Account | None:
@@ -187,25 +177,22 @@ class Accounts:
         name: str,
         password: str,
         *,
-        may_call_api: bool = True,
-        may_see_analytics: bool = True,
-        may_use_console: bool = True,
-        may_choose_numbers: bool = False,
         lists: Sequence[int] | None = None,
         is_demo: bool = False,
         by: Actor = COMMAND_LINE,
+        **rights: bool,
     ) -> Login:
-        """Create a login; `lists` restricts it to those lists. With `is_demo` its password is published.
+        """Create a login with these of RIGHTS; `lists` restricts it to those lists. With `is_demo` its password is
+        published.
 
         Raises NameTakenError.
         """
+        _check_rights(rights)
         hashed = hash_password(password)
         with self._database.write() as connection:
             if connection.execute(select(logins.c.id).where(logins.c.name_key == name.casefold())).first():
                 raise NameTakenError(f"There is a login {name} already.")
-            rights = dict(
-                zip(RIGHTS, (may_call_api, may_see_analytics, may_use_console, may_choose_numbers), strict=True)
-            )
+            rights = {**DEFAULT_RIGHTS, **rights}
             return _insert_login(connection, account.id, name, hashed, rights, lists=lists, is_demo=is_demo, by=by)
 
     def logins(self, account: Account) -> list[tuple[Login, list[int]]]:
@@ -222,26 +209,18 @@ class Accounts:
         account: Account,
         name: str,
         *,
-        may_call_api: bool | None = None,
-        may_see_analytics: bool | None = None,
-        may_use_console: bool | None = None,
-        may_choose_numbers: bool | None = None,
         lists: Sequence[int] | None = None,
         all_lists: bool = False,
         disabled: bool | None = None,
         by: Actor = COMMAND_LINE,
+        **rights: bool | None,
     ) -> bool:
-        """Change the rights of a login; `lists` replace its granted lists (lk-9). None leaves a right as it is.
+        """Change RIGHTS of a login; `lists` replace its granted lists (lk-9). None leaves a right as it is.
 
         Losing a right ends the sessions that need it, for good. False when the account has no such login.
         """
-        given: dict[str, Any] = {
-            "may_call_api": may_call_api,
-            "may_see_analytics": may_see_analytics,
-            "may_use_console": may_use_console,
-            "may_choose_numbers": may_choose_numbers,
-        }
-        values: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+        _check_rights(rights)
+        values: dict[str, Any] = {key: value for key, value in rights.items() if value is not None}
         told = dict(values)
         if disabled is not None:
             values["disabled_at"] = now() if disabled else None
@@ -384,6 +363,11 @@ def _find(connection: Connection, account: Account, name: str) -> int | None:
     """Return the number of a login of the account and lock its row until the transaction ends."""
     mine = (logins.c.account_id == account.id) & (logins.c.name_key == name.casefold())
     return connection.execute(select(logins.c.id).where(mine).with_for_update()).scalar_one_or_none()
+
+
+def _check_rights(given: Mapping[str, Any]) -> None:
+    if unknown := given.keys() - set(RIGHTS):
+        raise TypeError(f"no rights of a login: {sorted(unknown)}")
 
 
 def _told(values: Mapping[str, Any]) -> str:
