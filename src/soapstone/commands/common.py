@@ -294,8 +294,7 @@ def write_file(path: Path, content: bytes) -> None:
 def account_of(product: Product, name: str | None) -> Account:
     """Return the account of that name, or the only one."""
     if name is not None:
-        found = product.accounts.named(name)
-        return found if found is not None else stop(f"There is no account {name}.")
+        return product.accounts.named(name) or stop(f"There is no account {name}.")
     accounts = product.accounts.all()
     if len(accounts) == 1:
         return accounts[0]
@@ -306,5 +305,4 @@ def account_of(product: Product, name: str | None) -> Account:
 
 def list_of(product: Product, owner: Account, list_id: int) -> ContactList:
     """Return the account's list of that number."""
-    found = product.lists.get(owner.id, list_id)
-    return found if found is not None else stop(f"There is no list {list_id} in account {owner.name}.")
+    return product.lists.get(owner.id, list_id) or stop(f"There is no list {list_id} in account {owner.name}.")

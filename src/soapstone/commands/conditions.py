@@ -33,9 +33,7 @@ def terms_of(product: Product, contact_list: ContactList, conditions: Sequence[s
     for text in conditions:
         text = text.lstrip()
         # A name has at least one character, whichever it is.
-        match = _OPERATOR.search(text, 1)
-        if match is None:
-            stop(f"{text} is not ATTRIBUTE=VALUE.")
+        match = _OPERATOR.search(text, 1) or stop(f"{text} is not ATTRIBUTE=VALUE.")
         name, operator, value = text[: match.start()].rstrip(), match[0], text[match.end() :]
         if name.casefold() not in numbers:
             stop(f"The list has no profile attribute {name}.")

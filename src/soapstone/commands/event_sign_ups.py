@@ -49,9 +49,7 @@ def close(
 @on_account(app)
 def people(product: Product, owner: Account, occasion: int, as_json: Json = False) -> None:
     """List the sign-ups of an occasion."""
-    found = product.event_sign_ups.get(owner.id, occasion)
-    if found is None:
-        stop(f"There is no occasion {occasion}.")
+    found = product.event_sign_ups.get(owner.id, occasion) or stop(f"There is no occasion {occasion}.")
     names = ("id", "email", "first_name", "last_name", "reference")
     print_rows(
         product.event_sign_ups.signed_up(found),

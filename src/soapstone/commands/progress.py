@@ -34,8 +34,7 @@ INTERRUPTED = 130
 
 def found(product: Product, number: int) -> Job:
     """Return the job of that number; end the command if it does not exist."""
-    job = product.jobs.get(None, number)
-    return job if job is not None else stop(f"There is no job {number}.")
+    return product.jobs.get(None, number) or stop(f"There is no job {number}.")
 
 
 def follow(product: Product, number: int, *, wait: Callable[[float], object] | None = None) -> Job:

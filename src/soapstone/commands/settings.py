@@ -53,9 +53,7 @@ def show_dkim(as_json: Json = False) -> None:
     """Show the DNS text records that publish the DKIM keys of the settings."""
     from soapstone.runners import dkim_signer
 
-    signer = dkim_signer(settings_of())
-    if signer is None:
-        stop("No DKIM key is set: SOAPSTONE_DKIM_KEYS is empty.")
+    signer = dkim_signer(settings_of()) or stop("No DKIM key is set: SOAPSTONE_DKIM_KEYS is empty.")
     if as_json:
         print_json([{"name": name, "type": "TXT", "value": record} for name, record in signer.records.items()])
         return

@@ -19,7 +19,7 @@ from soapstone.vocabulary.jobs import ENDED
 # Most rows that one look reads: of jobs that are not over, of started ones, and of ends.
 MOST_OPEN, MOST_BEGUN, MOST_ENDS = 100_000, 10_000, 10_000
 # An event may be committed after one with a higher number: so many numbers are read again.
-ENDEDLAP = 1000
+OVERLAP = 1000
 # Jobs whose last counters are remembered, beside running ones: a failed job may be retried.
 REMEMBERED = 10_000
 
@@ -80,12 +80,12 @@ class Activity:
         event = job_events.c
         highest = connection.execute(select(func.max(event.id))).scalar_one() or 0
         first = self._last_event is None
-        since = (highest if self._last_event is None else self._last_event) - ENDEDLAP
+        since = (highest if self._last_event is None else self._last_event) - OVERLAP
         columns = (event.id.label("event_id"), event.state, jobs.c.id, jobs.c.kind, jobs.c.started_at, jobs.c.counters)
         query = select(*columns).join(jobs, jobs.c.id == event.job_id).where(event.id > since, event.state.in_(ENDED))
         found = connection.execute(query.order_by(event.id).limit(MOST_ENDS)).all()
         new = [end for end in found if end.event_id not in self._read]
-        self._last_event = found[-1].event_id if len(found) == MOST_ENDS else max(highest, since + ENDEDLAP)
+        self._last_event = found[-1].event_id if len(found) == MOST_ENDS else max(highest, since + OVERLAP)
         self._read = {end.event_id for end in found}
         return [] if first else new
 
