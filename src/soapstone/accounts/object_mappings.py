@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, or_, select
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_granted_list
 from soapstone.clock import now
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import object_mappings
 
 
@@ -29,11 +29,8 @@ class Mapping:
     created_at: datetime
 
 
-class Mappings:
+class Mappings(Repository):
     """All mappings of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(
         self,

@@ -6,18 +6,15 @@ import secrets as random
 
 from sqlalchemy import insert, select
 
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import secrets
 from soapstone.store.unique import looks_again
 
 BYTES = 32
 
 
-class Secrets:
+class Secrets(Repository):
     """Secrets by name, created at first use."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @looks_again
     def get(self, name: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import bounces, deliveries, delivery_activities
 
 
@@ -31,11 +31,8 @@ class LedgerRow:
     clicks: int
 
 
-class Ledger:
+class Ledger(Repository):
     """Reads ledgers."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def page(
         self, job_id: int, *, state: str | None = None, reason: str | None = None, offset: int = 0, limit: int = 100

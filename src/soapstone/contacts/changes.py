@@ -32,8 +32,8 @@ from soapstone.addresses import address_key
 from soapstone.clock import now
 from soapstone.contacts.erased_addresses import erased_among
 from soapstone.contacts.mailboxes import sharing, with_address
-from soapstone.store.database import Database
 from soapstone.store.numbers import LARGEST
+from soapstone.store.repository import Repository
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
 from soapstone.store.unique import insert_unless_there
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
@@ -380,11 +380,8 @@ class Change:
         self.connection.execute(rest.values(double_of=others[0]))
 
 
-class Changes:
+class Changes(Repository):
     """Opens change transactions."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @contextmanager
     def begin(self, account: Account, *, by: str = "API", durable: bool = False) -> Iterator[Change]:

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from soapstone.contacts.changes import Cause, Change
 from soapstone.contacts.contacts import suppress
-from soapstone.store.database import Database
 from soapstone.store.ranges import behind, within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import campaigns, contact_events, contacts, lists, memberships, messages
 from soapstone.vocabulary.contacts import MembershipState
 
@@ -45,11 +45,8 @@ def complain(change: Change, contact_id: int, list_id: int | None, *, cause: Cau
         suppress(change, row["email"])
 
 
-class Complaints:
+class Complaints(Repository):
     """Reads complaints."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def page(
         self,

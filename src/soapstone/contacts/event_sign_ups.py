@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from soapstone.clock import now
-from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
+from soapstone.store.repository import Repository
 from soapstone.store.tables import occasions, sign_ups
 
 
@@ -45,11 +45,8 @@ class SignUp:
 _SIGN_UPS = select(*(sign_ups.c[name] for name in SignUp.__dataclass_fields__))
 
 
-class EventSignUps:
+class EventSignUps(Repository):
     """All occasions of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, account_id: int, name: str, *, number: int | None = None) -> Occasion:
         """Create an occasion; `number` as for add_row. Raises ConflictError."""

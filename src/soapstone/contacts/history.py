@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_no_hidden_list
-from soapstone.store.database import Database
 from soapstone.store.ranges import within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import contact_events, contacts, deliveries, memberships, messages, sends
 
 
@@ -38,11 +38,8 @@ class Mailing:
     reply: str
 
 
-class History:
+class History(Repository):
     """Reads contact history."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def arrivals(
         self, list_ids: Collection[int], at_from: datetime | None, at_before: datetime | None

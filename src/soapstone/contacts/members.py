@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Select, case, exists, or_, select
 
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
-from soapstone.store.database import Database
 from soapstone.store.ranges import behind, within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, opt_outs, suppressions
 
 
@@ -55,11 +55,8 @@ class KnownMember(Member):
     profile: Mapping[str, str]
 
 
-class Members:
+class Members(Repository):
     """Reads the members of lists."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def page(
         self,

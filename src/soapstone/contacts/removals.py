@@ -8,8 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import and_, func, select
 
-from soapstone.store.database import Database
 from soapstone.store.ranges import within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import contact_events, contacts, memberships
 from soapstone.vocabulary.contacts import ContactEventKind
 
@@ -29,11 +29,8 @@ class Removal:
     removed_by: str
 
 
-class Removals:
+class Removals(Repository):
     """Reads the removals that messages caused; people are counted, not events (lk-112)."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def counts(self, account_id: int, list_id: int, message_ids: Collection[int]) -> dict[int, int]:
         """Return the number of contacts that left the list because of each message; those of nobody are left out."""

@@ -11,8 +11,8 @@ from sqlalchemy import delete, select
 from soapstone.clock import now
 from soapstone.contacts.search import SEARCHABLE, Example
 from soapstone.errors import InvalidError
-from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
+from soapstone.store.repository import Repository
 from soapstone.store.tables import saved_searches
 from soapstone.store.unique import looks_again
 
@@ -35,11 +35,8 @@ class SavedSearch:
         return Example(values=self.criteria)
 
 
-class SavedSearches:
+class SavedSearches(Repository):
     """All saved searches of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @looks_again
     def add(

@@ -14,8 +14,8 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_granted_list, of_visible_person
 from soapstone.addresses import address_pattern
 from soapstone.contacts.contacts import Contact, complete
-from soapstone.store.database import Database
 from soapstone.store.ranges import within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
 
 # Columns that an example can search.
@@ -63,11 +63,8 @@ class Walk:
     after: int = 0
 
 
-class Search:
+class Search(Repository):
     """Finds contacts."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def page(
         self,

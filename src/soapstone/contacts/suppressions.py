@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, literal, select, tuple_
 from soapstone.addresses import address_key
 from soapstone.clock import now
 from soapstone.contacts.erased_addresses import erased_among, forget
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import accounts, suppressions
 from soapstone.store.unique import looks_again
 
@@ -30,11 +30,8 @@ class Suppression:
     created_at: datetime
 
 
-class Suppressions:
+class Suppressions(Repository):
     """Adds, looks up and removes suppressions."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @looks_again
     def add(self, account_id: int, address: str, *, kind: str = "suppressed", list_id: int = WHOLE_ACCOUNT) -> bool:

@@ -23,8 +23,8 @@ from soapstone.clock import now
 from soapstone.contacts.changes import NumbersExhaustedError
 from soapstone.contacts.erased_addresses import erased_among
 from soapstone.store.bulk import insert_rows, take_numbers
-from soapstone.store.database import Database
 from soapstone.store.numbers import LARGEST
+from soapstone.store.repository import Repository
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
 from soapstone.store.timestamps import EPOCH
 from soapstone.store.unique import insert_unless_there
@@ -105,11 +105,8 @@ class Stored:
     refused: int = 0
 
 
-class Transfers:
+class Transfers(Repository):
     """Opens transactions that take people over."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @contextmanager
     def begin(self, account: Account) -> Iterator[Transfer]:

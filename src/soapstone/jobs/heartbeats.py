@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, select, update
 
 from soapstone.jobs import leases
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import workers
 
 # Seconds between two heartbeats of a worker, on PostgreSQL at most, and the age of the last one at which it no longer
@@ -39,15 +39,12 @@ class Heartbeat:
         return abs(self.age) < LIVES
 
 
-class Heartbeats:
+class Heartbeats(Repository):
     """The heartbeats of all workers of one installation.
 
     One clock times all of them, so that those of the machines need not agree: that of the PostgreSQL server, or of the
     one machine that uses a SQLite file.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def begin(self, worker: str) -> None:
         """Store a worker's first heartbeat. A SQLite file has one worker, so earlier ones are deleted."""

@@ -9,8 +9,8 @@ from sqlalchemy import delete, func, select, update
 
 from soapstone.clock import now
 from soapstone.lists.names import checked_name
-from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
+from soapstone.store.repository import Repository
 from soapstone.store.tables import campaigns, messages
 
 
@@ -26,11 +26,8 @@ class Campaign:
     messages: int
 
 
-class Campaigns:
+class Campaigns(Repository):
     """All campaigns of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> Campaign:
         """Create a campaign of a list; `number` as for add_row. Raises InvalidError and ConflictError."""

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, select, update
 
 from soapstone.clock import now
 from soapstone.lists.names import checked_name
-from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
+from soapstone.store.repository import Repository
 from soapstone.store.tables import external_events
 
 
@@ -28,11 +28,8 @@ class ExternalEvent:
     updated_at: datetime
 
 
-class ExternalEvents:
+class ExternalEvents(Repository):
     """All external events of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def add(self, account_id: int, list_id: int, name: str, *, number: int | None = None) -> ExternalEvent:
         """Create an event of a list; `number` as for add_row. Raises InvalidError and ConflictError."""

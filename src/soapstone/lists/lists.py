@@ -15,8 +15,8 @@ from soapstone.clock import now
 from soapstone.errors import NameTakenError
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import cancel_queued, is_due, log_cancelled
-from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
+from soapstone.store.repository import Repository
 from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, sends, suppressions
 from soapstone.vocabulary.jobs import JobKind
 
@@ -71,11 +71,8 @@ class ListTotals:
     unsubscribed: int
 
 
-class Lists:
+class Lists(Repository):
     """All lists of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def create(
         self,

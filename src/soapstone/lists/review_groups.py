@@ -6,16 +6,13 @@ from sqlalchemy import delete, insert, select
 
 from soapstone.addresses import address_key
 from soapstone.clock import now
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import review_addresses
 from soapstone.store.unique import looks_again
 
 
-class ReviewGroups:
+class ReviewGroups(Repository):
     """The review groups of all lists."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @looks_again
     def add(self, account_id: int, list_id: int, address: str) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
 from soapstone.jobs.job import Job
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import deliveries, jobs, messages, sends
 
 
@@ -75,11 +75,8 @@ class SentMessage:
     job_ids: tuple[int, ...]
 
 
-class SendReports:
+class SendReports(Repository):
     """Reads sends and their ledgers, always within the given account."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def of_job(self, account_id: int, job_id: int) -> SendRecord | None:
         """Return the send of that number; None if the account has none."""

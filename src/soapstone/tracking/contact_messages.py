@@ -8,7 +8,7 @@ from sqlalchemy import and_, func, select
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.changes import Change
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import deliveries, delivery_activities, mail_events, messages, sends
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -24,11 +24,8 @@ class ContactMessage:
     clicked: bool
 
 
-class ContactMessages:
+class ContactMessages(Repository):
     """Reads the messages of contacts, always within the given account."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def find(self, account: Account, list_id: int, address: str) -> int | None:
         """Return the contact with this address on the list, in any state; None if there is none."""

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, and_
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_granted_list
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import bounces, mail_events, sends, tracked_links
 from soapstone.tracking.reports import BounceRecord, MailEvent, event_rows
 from soapstone.vocabulary.tracking import BounceClass, MailEventKind
@@ -31,11 +31,8 @@ class FeedEvent(MailEvent):
     bounce: BounceRecord | None
 
 
-class EventFeed:
+class EventFeed(Repository):
     """Reads the feeds of messages, sends and accounts, always within the given account."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def of_message(
         self,

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, select
 
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import incoming_mails
 from soapstone.vocabulary.tracking import IncomingOutcome
 
@@ -33,11 +33,8 @@ class IncomingRecord:
     has_content: bool
 
 
-class IncomingRecords:
+class IncomingRecords(Repository):
     """Reads incoming mails of one account, or with account None of all accounts and of none."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def after(
         self, account_id: int | None, after: int = 0, limit: int = 100, *, outcome: IncomingOutcome | None = None

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, literal, select, union
 
 from soapstone.accounts.account import Login
 from soapstone.accounts.visibility import of_granted_list
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import LINK_FIGURES, SEND_FIGURES, link_figures, send_figures, sends, tracked_links
 from soapstone.tracking import departures, figures
 from soapstone.tracking.figures import LinkFigures, SendFigures
@@ -35,11 +35,8 @@ class LinkRecord(TrackedLink):
     figures: LinkFigures
 
 
-class MessageFigures:
+class MessageFigures(Repository):
     """Reads figures, always within the given account. A login gets those of sends to lists that it sees."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def total(self, account_id: int, message_id: int, *, login: Login | None = None) -> Figures:
         """Return the sums over all sends of a message."""

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
 from soapstone.contacts.search import Example, Search
-from soapstone.store.database import Database
 from soapstone.store.ranges import within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import contact_events, contacts, deliveries, sends
 from soapstone.tracking.reports import ANY_TIME, Period
 from soapstone.vocabulary.deliveries import MAILED
@@ -44,11 +44,8 @@ class Unsubscriber:
     delivery_id: int | None
 
 
-class MessageUnsubscribes:
+class MessageUnsubscribes(Repository):
     """Reads unsubscribes by the message that caused them, always within the given account."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def count(self, wanted: UnsubscribeQuery) -> int:
         """Return the number of people of `page` in all."""

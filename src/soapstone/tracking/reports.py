@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import is_restricted, of_no_hidden_list, of_visible_person
 from soapstone.contacts.search import Example, Search
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import (
     bounces,
     contacts,
@@ -117,11 +117,8 @@ class EventPage:
     events: list[MailEvent]
 
 
-class EventReports:
+class EventReports(Repository):
     """Reads mail events, always within the given account."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     def of_message(
         self,

@@ -16,9 +16,9 @@ from soapstone.sending.messages.content import CONTACT_KEYS, LINK_KEYS, Content,
 from soapstone.sending.messages.link_places import encoded_merge_tags, undelimited_in_links
 from soapstone.sending.messages.message import Draft, Message, Traits
 from soapstone.sending.messages.template import merge_key
-from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.ranges import within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import jobs, messages, sends
 from soapstone.store.unique import looks_again
 from soapstone.vocabulary.messages import MessageKind
@@ -30,11 +30,8 @@ UNIQUE_KIND = MessageKind.MAGNETMAIL
 LONGEST_KEY = 500
 
 
-class Messages:
+class Messages(Repository):
     """All messages of one installation."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @looks_again
     def save(
