@@ -26,7 +26,7 @@ from soapstone.store.bulk import insert_rows, take_numbers
 from soapstone.store.numbers import LARGEST
 from soapstone.store.repository import Repository
 from soapstone.store.tables import accounts, contact_events, contacts, lists, memberships, opt_outs, suppressions
-from soapstone.store.timestamps import EPOCH
+from soapstone.store.timestamps import microseconds
 from soapstone.store.unique import insert_unless_there
 from soapstone.vocabulary.contacts import ContactEventKind, MembershipState, OptOutKind
 
@@ -49,7 +49,6 @@ _CONTACT = ("id", "account_id", "email", "email_key", "unique_email", "custom_id
 _EVENT = ("account_id", "contact_id", "list_id", "kind", "at", "by", "message_id", "detail")
 # Values of columns that are not empty text when nothing is told.
 _NONE: Mapping[str, Any] = {"unsubscribed_at": None, "suppressed_at": None, "text_only": False}
-_MICROSECOND = timedelta(microseconds=1)
 _EVENT_CAUSES = ("message_category_id", "list_category_id")
 
 
@@ -198,7 +197,7 @@ class Transfer:
         numbers = take_numbers(self.connection, "contact", len(fresh))
         names = sorted({name for each, _ in fresh.values() for name in each.values})
         absent = {name: _NONE.get(name, "") for name in names}
-        stamp, account_id, by_mail = _instant(self.moment), self.account.id, self.account.identifier == "email"
+        stamp, account_id, by_mail = microseconds(self.moment), self.account.id, self.account.identifier == "email"
         rows = [
             (
                 number,
@@ -207,7 +206,7 @@ class Transfer:
                 mail_key,
                 mail_key if by_mail else None,
                 each.custom_id or "",
-                _instant(each.created_at) or stamp,
+                microseconds(each.created_at) or stamp,
                 stamp,
                 *(_bare(each.values.get(name, missing)) for name, missing in absent.items()),
             )
@@ -246,7 +245,12 @@ class Transfer:
                 gone = left or contact_id in away
                 removed = (place.removed_at or away.get(contact_id) or self.moment) if gone else None
                 state = unsubscribed if gone else place.state
-                dates = (_instant(place.added_at or self.moment), place.added_by, _instant(removed), place.removed_by)
+                dates = (
+                    microseconds(place.added_at or self.moment),
+                    place.added_by,
+                    microseconds(removed),
+                    place.removed_by,
+                )
                 rows.append((list_id, contact_id, self.account.id, self._last_number, texts[state], *dates, "{}"))
                 subscribed += state is MembershipState.SUBSCRIBED
                 if left and place.removed_at is not None:
@@ -407,7 +411,7 @@ class Transfer:
     def _log(self, events: Sequence[tuple[Any, ...]], causes: tuple[Any, ...] = (None, None)) -> None:
         """Write events: contact, list, kind, instant, way, message and detail of each."""
         rows = [
-            (self.account.id, contact_id, list_id, kind.value, _instant(at), by, message_id, detail, *causes)
+            (self.account.id, contact_id, list_id, kind.value, microseconds(at), by, message_id, detail, *causes)
             for contact_id, list_id, kind, at, by, message_id, detail in events
         ]
         insert_rows(self.connection, contact_events, (*_EVENT, *_EVENT_CAUSES), rows)
@@ -437,12 +441,8 @@ def _new_place(row: Any, place: Place, moment: datetime) -> dict[str, Any] | Non
     return left if removed > row.removed_at else {}
 
 
-def _instant(moment: datetime | None) -> int | None:
-    return None if moment is None else (moment - EPOCH) // _MICROSECOND
-
-
 def _bare(value: Any) -> Any:
-    return _instant(value) if isinstance(value, datetime) else value
+    return microseconds(value) if isinstance(value, datetime) else value
 
 
 def _batches(values: Sequence[T]) -> Iterator[Sequence[T]]:

@@ -14,7 +14,7 @@ from soapstone.clock import now
 from soapstone.migration.journal import Staged
 from soapstone.migration.move import Move
 from soapstone.sending.past_sends import PastBounce, PastMail, PastSend
-from soapstone.store.timestamps import EPOCH
+from soapstone.store.timestamps import microseconds
 from soapstone.tracking.recording import PastEvent
 from soapstone.vocabulary.tracking import MailEventKind
 
@@ -97,8 +97,7 @@ class SentMails(Move):
                 if each.bounce is not None:
                     bounces[number] = each.bounce
                 if at < self.until:
-                    moment = (at - EPOCH) // timedelta(microseconds=1)
-                    staged.append(Staged(moment, place, 0, send.message_id, number, each.link))
+                    staged.append(Staged(microseconds(at), place, 0, send.message_id, number, each.link))
             self.product.past_sends.bounced(self.account, bounces)
             if len(staged) < len(found) or any(each.later for each in every):
                 self.save(f"{_CUT}{name}", True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -30,7 +30,7 @@ from soapstone.store.tables import (
     sends,
     tracked_links,
 )
-from soapstone.store.timestamps import EPOCH
+from soapstone.store.timestamps import microseconds
 from soapstone.tracking.figures import FigureChanges
 from soapstone.tracking.links import TrackedLink, positions
 from soapstone.tracking.recording import PastEvent, record_past
@@ -143,7 +143,7 @@ class PastSends:
                         each.email if key else "",
                         key,
                         "handed",
-                        _at(each.at),
+                        microseconds(each.at),
                     )
                     for number, ((key, contact_id), each) in zip(numbers, fresh.items(), strict=True)
                 ]
@@ -259,7 +259,3 @@ def _by_address(account: Account, keys: Collection[str]) -> ColumnElement[bool]:
     if account.identifier == "email":
         return and_(mine, contacts.c.unique_email.in_(keys))
     return and_(mine, contacts.c.email_key.in_(keys), contacts.c.unique_email.is_(None))
-
-
-def _at(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
-from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex, token_urlsafe
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from soapstone.store.database import Database
 from soapstone.store.numbers import handed_out, put_back
 from soapstone.store.table_names import has_table
 from soapstone.store.tables import secrets
-from soapstone.store.timestamps import EPOCH
+from soapstone.store.timestamps import microseconds
 from soapstone.store.transient_errors import translated
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def new_database(database: Database) -> tuple[list[str], list[str]]:
     They make what the migrations make, in a tenth of the time.
     """
     own = {
-        "micros": str((now() - EPOCH) // timedelta(microseconds=1)),
+        "micros": str(microseconds(now())),
         "records": token_hex(16),
         "salt": token_urlsafe(32),
     }

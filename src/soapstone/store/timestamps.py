@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 from sqlalchemy import BigInteger
 from sqlalchemy.types import TypeDecorator
 
 from soapstone.clock import EPOCH as EPOCH
 
+_MICROSECOND = timedelta(microseconds=1)
 
+
+@overload
+def microseconds(moment: datetime) -> int: ...
+@overload
+def microseconds(moment: datetime | None) -> int | None: ...
 def microseconds(moment: datetime | None) -> int | None:
     """Return an instant as the database has it: microseconds since 1970."""
-    return None if moment is None else (moment - EPOCH) // timedelta(microseconds=1)
+    return None if moment is None else (moment - EPOCH) // _MICROSECOND
 
 
 class Instant(TypeDecorator[datetime]):

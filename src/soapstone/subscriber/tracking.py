@@ -14,7 +14,6 @@ import logging
 import re
 from base64 import b64decode
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from functools import partial
 
 from starlette.concurrency import run_in_threadpool
@@ -23,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from soapstone.clock import now
 from soapstone.http.client_address import Origins, peer_address
 from soapstone.store.database import Database
-from soapstone.store.timestamps import EPOCH
+from soapstone.store.timestamps import microseconds
 from soapstone.store.transient_errors import RecordsUnavailable
 from soapstone.subscriber.app import NOT_OURS, not_now, page
 from soapstone.tracking.links import target_of
@@ -219,7 +218,7 @@ class TrackingApp:
 
 
 def _record(kind: MailEventKind, stem: Stem, position: int, address: str, agent: bytes) -> SpoolRecord:
-    moment = (now() - EPOCH) // timedelta(microseconds=1)
+    moment = microseconds(now())
     return SpoolRecord(moment, kind, *stem, position, address.encode("latin-1", "replace"), agent)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from soapstone.clock import now
 from soapstone.store.bulk import Values, copy_lines, insert_rows, run
 from soapstone.store.tables import mail_events
-from soapstone.store.timestamps import EPOCH
+from soapstone.store.timestamps import EPOCH, microseconds
 from soapstone.vocabulary.tracking import MailEventKind
 
 # Dates lie ahead by this much, so that the commit comes before the date: a report up to now, whose reader continues
@@ -150,7 +150,7 @@ def append(connection: Connection, new: NewEvents) -> datetime:
             if key is not None:
                 wanted[key] += group.size
     reached, at = _advance(connection, wanted, new.dates[-1] if new.dates else None)
-    moment = new.moments[new.now] = _microseconds(at)
+    moment = new.moments[new.now] = microseconds(at)
     numbers = {key: count(last + 1) for key, last in reached.items()}
     given = {group: tuple([None if key is None else numbers[key] for key in keys]) for group, keys in counters.items()}
     if connection.dialect.name == "postgresql" and len(new.events) >= _MANY:
@@ -221,7 +221,7 @@ def _advance(connection: Connection, wanted: Counter[_Key], past: int | None) ->
     kind = connection.dialect.name
     # SQLite's transactions that write have locked all, so that this is their date unless the clock was set back.
     ahead = AHEAD if kind == "sqlite" else timedelta(0)
-    at = _microseconds(now() + ahead) if past is None else past
+    at = microseconds(now() + ahead) if past is None else past
     reached: dict[_Key, int] = {}
     dates = {at}
     for keys in pieces:
@@ -230,17 +230,13 @@ def _advance(connection: Connection, wanted: Counter[_Key], past: int | None) ->
             reached[scope, scope_id, event_kind] = last - wanted[scope, scope_id, event_kind]
             dates.add(last_at)
     if past is None and kind != "sqlite":
-        dates.add(_microseconds(now() + AHEAD))
+        dates.add(microseconds(now() + AHEAD))
     if len(dates) > 1:
         at = max(dates)
         for keys in pieces:
             given = (at, *(part for key in keys for part in key))
             run(connection, _dating(len(keys), kind), given)
     return reached, EPOCH + timedelta(microseconds=at)
-
-
-def _microseconds(moment: datetime) -> int:
-    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 # Statements of the driver: those of SQLAlchemy take several times as long, and each group of events needs them.
