@@ -14,8 +14,8 @@ from soapstone.accounts.visibility import of_granted_list, of_visible_person, re
 from soapstone.addresses import is_address
 from soapstone.contacts.changes import Change, Changes
 from soapstone.contacts.contacts import FIELDS, Contact, complete, suppress
-from soapstone.store.database import Database
 from soapstone.store.ranges import within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import contacts, memberships, suppressions
 
 CHANNELS = ("email", "fax", "sms")
@@ -30,12 +30,8 @@ class Shut:
     updated: int
 
 
-class Channels:
+class Channels(Repository):
     """Shuts channels, and reads the contacts for which they are shut."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._changes = Changes(database)
 
     def shut(
         self,
@@ -53,7 +49,7 @@ class Channels:
         """
         require_all_lists(login)
         added = updated = 0
-        with self._changes.begin(account) as change:
+        with Changes(self._database).begin(account) as change:
             for person in people:
                 key = str(person.get(identity) or "").strip()
                 if not key or (identity == "email" and not is_address(key)):

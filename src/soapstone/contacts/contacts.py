@@ -14,7 +14,7 @@ from soapstone.accounts.visibility import is_restricted, of_granted_list, of_vis
 from soapstone.addresses import address_key, is_address
 from soapstone.contacts.changes import Cause, Change, Changes
 from soapstone.errors import ConflictError, InvalidError
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, suppressions
 from soapstone.store.unique import insert_unless_there
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
@@ -67,12 +67,8 @@ class Contact:
     updated_at: datetime
 
 
-class Contacts:
+class Contacts(Repository):
     """All contacts of one installation. Calls of a `login` do not find contacts that it does not see (`visibility`)."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._changes = Changes(database)
 
     def get(self, account_id: int, contact_id: int, *, login: Login | None = None) -> Contact | None:
         """Return the account's contact with this number."""
@@ -118,7 +114,7 @@ class Contacts:
         values = _values(fields)
         if not groups:
             require_all_lists(login)
-        with self._changes.begin(account, by=by) as change:
+        with Changes(self._database).begin(account, by=by) as change:
             self._check(change, values, None, login)
             _check_lists(change, groups, login)
             contact_id = change.add(**values)
@@ -151,7 +147,7 @@ class Contacts:
         login: Login | None = None,
     ) -> bool:
         """Change some fields of a contact. False for an unknown contact. Raises as `edit`."""
-        with self._changes.begin(account, by=by) as change:
+        with Changes(self._database).begin(account, by=by) as change:
             row = change.contact(contact_id)
             if row is None or not _is_visible(change, contact_id, login):
                 return False
@@ -179,7 +175,7 @@ class Contacts:
         A contact that left a list comes back to it; one that unsubscribed from everything, or from the list's category,
         stays unsubscribed.
         """
-        with self._changes.begin(account) as change:
+        with Changes(self._database).begin(account) as change:
             if change.contact(contact_id) is None or not _is_visible(change, contact_id, login):
                 return False
             try:

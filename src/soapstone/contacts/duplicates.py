@@ -13,7 +13,7 @@ from soapstone.accounts.account import Account
 from soapstone.contacts.changes import Change, Changes
 from soapstone.contacts.channels import CHANNELS
 from soapstone.errors import ConflictError
-from soapstone.store.database import Database
+from soapstone.store.repository import Repository
 from soapstone.store.tables import (
     PERSON_FIELDS,
     accounts,
@@ -40,12 +40,8 @@ class Mailbox:
     others: Mapping[int, str]
 
 
-class Duplicates:
+class Duplicates(Repository):
     """The duplicates of all accounts."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._changes = Changes(database)
 
     def counts(self) -> dict[str, int]:
         """Return the number of duplicates by account name; accounts without are left out."""
@@ -68,7 +64,7 @@ class Duplicates:
         numbers.
         """
         while True:
-            with self._changes.begin(account, by="Admin") as change:
+            with Changes(self._database).begin(account, by="Admin") as change:
                 found = _next(change)
                 if found is None:
                     return

@@ -103,7 +103,6 @@ class Subscriptions:
 
     def __init__(self, database: Database, mails: OptInMails) -> None:
         self._database = database
-        self._changes = Changes(database)
         self._mails = mails
 
     def find(self, account: Account, contact_list: ContactList, address: str) -> Person | None:
@@ -141,7 +140,7 @@ class Subscriptions:
         if not is_address(address):
             return SubscriptionOutcome.INVALID
         asks = bool(contact_list.settings.get("double_opt_in"))
-        with self._changes.begin(account, durable=asks) as change:
+        with Changes(self._database).begin(account, durable=asks) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return SubscriptionOutcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values or {}, update, strict=strict)
@@ -190,7 +189,7 @@ class Subscriptions:
         address = address.strip()
         if not is_address(address):
             return SubscriptionOutcome.INVALID
-        with self._changes.begin(account) as change:
+        with Changes(self._database).begin(account) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return SubscriptionOutcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values, update)
@@ -209,7 +208,7 @@ class Subscriptions:
     ) -> bool:
         """Change profile values of a member in any state; blank ones clear an attribute. False if the contact is not on
         the list. Raises InvalidValueError for a value that does not fit its attribute."""
-        with self._changes.begin(account) as change:
+        with Changes(self._database).begin(account) as change:
             member = change.membership(contact_list.id, contact_id)
             if member is None:
                 return False
@@ -219,7 +218,7 @@ class Subscriptions:
 
     def unsubscribe(self, account: Account, contact_list: ContactList, address: str) -> SubscriptionOutcome:
         """End the subscription of an address (lk-116): DONE, UNSUBSCRIBED if it was already, or ABSENT."""
-        with self._changes.begin(account) as change:
+        with Changes(self._database).begin(account) as change:
             contact_id, member, state = _look(change, contact_list, address.strip())
             if state == "unsubscribed":
                 return SubscriptionOutcome.UNSUBSCRIBED
@@ -244,7 +243,7 @@ class Subscriptions:
         if not is_address(address):
             return SubscriptionOutcome.INVALID
         ask = ask or bool(contact_list.settings.get("double_opt_in"))
-        with self._changes.begin(account, by="Subscribe Form", durable=ask or welcome) as change:
+        with Changes(self._database).begin(account, by="Subscribe Form", durable=ask or welcome) as change:
             if blocked := change.blocked(address, contact_list.id):
                 return SubscriptionOutcome[blocked.upper()]
             patch = _patch(change.connection, contact_list.id, values, "update")
@@ -279,7 +278,7 @@ class Subscriptions:
         self, account: Account, contact_list: ContactList, contact_id: int, *, events: Collection[int] = ()
     ) -> SubscriptionOutcome:
         """Confirm a subscription (lk-53): SUBSCRIBED, ALREADY, or UNSUBSCRIBED if the contact has left since."""
-        with self._changes.begin(account, by="Subscribe Form") as change:
+        with Changes(self._database).begin(account, by="Subscribe Form") as change:
             row, member = change.contact(contact_id), change.membership(contact_list.id, contact_id)
             if row is None or member is None:
                 return SubscriptionOutcome.ABSENT
@@ -300,7 +299,7 @@ class Subscriptions:
         ABSENT concerns the old address; all other outcomes but DONE concern the new one.
         """
         old, new = old.strip(), new.strip()
-        with self._changes.begin(account, by="Email Change") as change:
+        with Changes(self._database).begin(account, by="Email Change") as change:
             contact_id, member, state = _look(change, contact_list, old)
             if state != "subscribed" or contact_id is None or member is None:
                 return SubscriptionOutcome.ABSENT

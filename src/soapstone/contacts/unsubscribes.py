@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, case, func, select
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_no_hidden_list, of_visible_person
 from soapstone.contacts.changes import Cause, Change, Changes
-from soapstone.store.database import Database
 from soapstone.store.ranges import within
+from soapstone.store.repository import Repository
 from soapstone.store.tables import contact_events, contacts, list_categories, lists, message_categories, messages
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
 
@@ -47,12 +47,8 @@ class Filters:
 ALL = Filters()
 
 
-class Unsubscribes:
+class Unsubscribes(Repository):
     """Records unsubscribes and reads the records."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._changes = Changes(database)
 
     def add(
         self,
@@ -70,7 +66,7 @@ class Unsubscribes:
         not see are included: an unsubscribe holds for the whole account.
         """
         cause = cause or Cause()
-        with self._changes.begin(account, by=by) as change:
+        with Changes(self._database).begin(account, by=by) as change:
             person = select(contacts.c.id).where(contacts.c.account_id == account.id, contacts.c.id == contact_id)
             if change.connection.execute(person.where(*of_visible_person(login))).first() is None:
                 return None

@@ -78,7 +78,6 @@ class Erasure:
 
     def __init__(self, database: Database, blobs: Blobs, mails: MailStore, drafts: Path) -> None:
         self._database = database
-        self._changes = Changes(database)
         self._blobs, self._mails, self._drafts = blobs, mails, drafts
 
     def delete(self, account: Account, who: int | str, actor: Actor, *, at_rest: bool = False) -> Deleted:
@@ -91,7 +90,7 @@ class Erasure:
             before = Traces.of(connection, account, who)
         # Uploaded files can be large and mails that came in many, so they are searched before the lock.
         inputs, incoming = self._inputs(before), self._incoming(before)
-        with self._changes.begin(account, by="deletion", durable=True) as change:
+        with Changes(self._database).begin(account, by="deletion", durable=True) as change:
             traces = Traces.of(change.connection, account, who)
             ledger = list(traces.ledger(change.connection))
             if not at_rest:
