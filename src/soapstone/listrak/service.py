@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, cast
 
 from soapstone.errors import NotFoundError, SoapstoneError
@@ -15,8 +14,6 @@ from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
 from soapstone.wire.handlers import HandlerModules
 from soapstone.wire.types import Struct
-
-log = logging.getLogger(__name__)
 
 # What clients poll comes first.
 HANDLERS = HandlerModules(
@@ -43,10 +40,8 @@ HANDLERS = HandlerModules(
         "location_reports",
         "conversation_reports",
     ),
+    reads=("Get", "Report", "ConductorGet"),
 )
-
-# Beginnings of the names of operations that change nothing.
-READS = ("Get", "Report", "ConductorGet")
 
 
 def available() -> frozenset[str]:
@@ -77,15 +72,8 @@ class ListrakService:
 
         What is not there is a business error, where the answer has a place for one (lk-16); other errors are faults.
         """
-        handler = HANDLERS.get(operation.name)
-        if handler is None:
-            told = {"address": caller.peer or "-", "operation": operation.name, "login": context.login.name}
-            log.warning("operation is not available", extra={**told, "account": context.login.account_id})
-            raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         try:
-            if operation.name.startswith(READS):
-                return self._product.database.repeated(lambda: handler(context, request))
-            return handler(context, request)
+            return HANDLERS.run(operation, context, request, caller.peer, self._product.database.repeated)
         except SoapstoneError as error:
             if isinstance(error, NotFoundError) and "WSException" in operation.response.__annotations__:
                 return context.refused(request, error)

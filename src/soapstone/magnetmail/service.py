@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,8 +18,6 @@ from soapstone.wire.endpoint import Caller
 from soapstone.wire.faults import Fault
 from soapstone.wire.handlers import HandlerModules
 from soapstone.wire.types import Struct
-
-log = logging.getLogger(__name__)
 
 # Operations that need a session. What clients poll comes first.
 HANDLERS = HandlerModules(
@@ -43,12 +40,10 @@ HANDLERS = HandlerModules(
         "unsubscribes",
         "users",
     ),
+    reads=("get", "Get", "run", "search", "Search"),
 )
 # Operations without a session (mm-2).
 OPEN_HANDLERS: OpenHandlers = CONTRACT.handlers(sessions.OPEN_HANDLERS)
-
-# Beginnings of the names of operations that change nothing.
-READS = ("get", "Get", "run", "search", "Search")
 
 
 def available() -> frozenset[str]:
@@ -91,15 +86,8 @@ class MagnetMailService:
                 context.account_id = result.user_nbr
             return result
         call = context.for_account(getattr(request, "user_id", None))
-        handler = HANDLERS.get(operation.name)
-        if handler is None:
-            told = {"address": caller.peer or "-", "operation": operation.name, "login": call.login.name}
-            log.warning("operation is not available", extra={**told, "account": call.login.account_id})
-            raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         try:
-            if operation.name.startswith(READS):
-                return self._product.database.repeated(lambda: handler(call, request))
-            return handler(call, request)
+            return HANDLERS.run(operation, call, request, caller.peer, self._product.database.repeated)
         except ForbiddenError as error:
             raise Fault(f"[AccessDenied] {error}") from None
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib import import_module
 from typing import Any
 
-from soapstone.wire.contract import Contract
+from soapstone.wire.contract import Contract, Operation
+from soapstone.wire.faults import Fault
+from soapstone.wire.types import Struct
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[Any, Any], Any]
 
@@ -19,8 +24,10 @@ class HandlerModules:
     first polls without most of them.
     """
 
-    def __init__(self, contract: Contract, package: str, modules: Sequence[str]) -> None:
+    def __init__(self, contract: Contract, package: str, modules: Sequence[str], reads: tuple[str, ...]) -> None:
+        """Take the beginnings of the names of operations that change nothing as `reads`."""
         self._contract = contract
+        self._reads = reads
         self._package = package
         self.modules = modules
         self.get = cache(self._get)
@@ -31,6 +38,20 @@ class HandlerModules:
         Raises TypeError for an operation that has two handlers or is not declared.
         """
         return self._contract.handlers(*map(self._table, self.modules))
+
+    def run(self, operation: Operation, call: Any, request: Struct, peer: str, repeated: Callable[..., Any]) -> Any:
+        """Return what the handler of an operation returns; `repeated` calls one that changes nothing.
+
+        Raises Fault for an operation that has none.
+        """
+        handler = self.get(operation.name)
+        if handler is None:
+            told = {"address": peer or "-", "operation": operation.name, "login": call.login.name}
+            log.warning("operation is not available", extra={**told, "account": call.login.account_id})
+            raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
+        if operation.name.startswith(self._reads):
+            return repeated(lambda: handler(call, request))
+        return handler(call, request)
 
     def _get(self, operation: str) -> Handler | None:
         """Return the handler of an operation; None if it has none."""
