@@ -13,7 +13,7 @@ from soapstone.accounts.account import Account
 from soapstone.clock import now
 from soapstone.jobs.heartbeats import Heartbeats
 from soapstone.jobs.queue import Jobs
-from soapstone.jobs.run import JobFailed, LeaseLost, Run
+from soapstone.jobs.run import JobFailed, LeaseLost, Run, Snooze, Stopped
 from soapstone.jobs.worker import Worker
 from soapstone.lists.lists import Lists
 from soapstone.store.blobs import Blobs
@@ -326,3 +326,62 @@ def test_inputs_are_forgotten_after_their_time(database: Database, blobs: Blobs,
     assert job is not None
     assert job.state == "failed"
     assert not jobs.retry([account.id], job_id)
+
+
+@pytest.mark.parametrize("delay", [timedelta(0), timedelta(hours=1)])
+def test_a_job_cancelled_after_its_last_chunk_ends_instead_of_waiting(
+    database: Database, blobs: Blobs, account: Account, delay: timedelta
+) -> None:
+    """A cancelled send would else wait for its next retry, for hours, before it ends."""
+    job_id = add(database, account)
+
+    def wait(run: Run) -> None:
+        with run.chunk() as chunk:
+            chunk.count(done=1)
+        assert Jobs(database).cancel([account.id], job_id)
+        raise Snooze(delay, "The server is away.") if delay else Stopped
+
+    Worker(database, blobs, {"count": wait}, idle=0.01).run(until=lambda: True)
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.error, job.counters, job.attempt) == ("cancelled", "", {"done": 1}, 1)
+    assert job.finished_at is not None
+    assert job.lease_until is None
+    assert Jobs(database).events(job_id)[-1].state == "cancelled"
+
+
+@pytest.mark.parametrize("end", [None, JobFailed("no")], ids=["completed", "failed"])
+def test_a_job_that_ends_is_not_paused(
+    database: Database, blobs: Blobs, account: Account, end: JobFailed | None
+) -> None:
+    job_id = add(database, account)
+
+    def finish(run: Run) -> None:
+        assert Jobs(database).pause([account.id], job_id)
+        if end is not None:
+            raise end
+
+    run_until_over(database, blobs, count=finish)
+    job = Jobs(database).get([account.id], job_id)
+    assert job is not None
+    assert (job.state, job.paused) == ("completed" if end is None else "failed", False)
+
+
+def test_a_job_paused_after_its_last_chunk_waits_until_it_is_resumed(
+    database: Database, blobs: Blobs, account: Account
+) -> None:
+    job_id = add(database, account)
+    jobs, attempts = Jobs(database), list[int]()
+
+    def stop_once(run: Run) -> None:
+        attempts.append(run.job.attempt)
+        if len(attempts) == 1:
+            assert jobs.pause([account.id], job_id)
+            raise Stopped
+
+    for _ in range(2):
+        Worker(database, blobs, {"count": stop_once}, idle=0.01).run(until=lambda: True)
+        assert attempts == [1]
+    assert jobs.pause([account.id], job_id, paused=False)
+    run_until_over(database, blobs, count=stop_once)
+    assert attempts == [1, 2]

@@ -198,34 +198,48 @@ class Run:
         self._end(state="cancelled")
 
     def release(self, delay: timedelta = timedelta(0), reason: str = "") -> None:
-        """Return the job to the queue, to go on from its checkpoint; its error is the reason for the delay."""
+        """Return the job to the queue, to go on from its checkpoint; its error is the reason for the delay.
+
+        One that was cancelled since its last chunk ends instead: nobody would heed that while it waits.
+        """
         # Without a delay it stays as due as it is: the clock may be set back.
         due = max(self.job.due_at, now() + delay) if delay else self.job.due_at
+        waiting = {"state": "queued", "due_at": due, "lease_until": None, "worker": "", "error": reason}
         with self.database.write() as connection:
-            self._fence(connection, heed=False)
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id == self.job.id)
-                .values(state="queued", due_at=due, lease_until=None, worker="", error=reason)
-            )
-            if not delay:
-                wakeups.defer(connection, self.job.id)
-
-    def _end(self, **values: Any) -> None:
-        with self.database.write() as connection:
-            self._fence(connection, heed=False)
-            values |= {"finished_at": now(), "lease_until": None}
+            is_cancelled = self._fence(connection, heed=False).cancel_asked
+            values = _ended("cancelled") if is_cancelled else waiting
             connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
-        log_end(self.job.id, self.job.kind, self.job.account_id, values["state"], values.get("error", ""))
+            if not (delay or is_cancelled):
+                wakeups.defer(connection, self.job.id)
+        if is_cancelled:
+            self._log_end("cancelled")
 
-    def _fence(self, connection: Connection, *, heed: bool = True) -> None:
+    def _end(self, state: str, error: str = "", **others: Any) -> None:
+        with self.database.write() as connection:
+            self._fence(connection, heed=False)
+            values = _ended(state, error=error, **others)
+            connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
+        self._log_end(state, error)
+
+    def _log_end(self, state: str, error: str = "") -> None:
+        log_end(self.job.id, self.job.kind, self.job.account_id, state, error)
+
+    def _fence(self, connection: Connection, *, heed: bool = True) -> Any:
+        """Make sure that the job is this attempt's; return what is asked of it."""
         given = {"number": self.job.id, "mine": self.job.attempt, **leases.given(self.database.kind, self._lease)}
         if self.database.kind == "postgresql":
             given["session"] = leases.session_name(self.job.id, self.job.attempt)
-        _heed(connection.execute(self._statements.fence, given).one_or_none(), heed=heed)
+        asked = connection.execute(self._statements.fence, given).one_or_none()
+        _heed(asked, heed=heed)
+        return asked
 
     def _reread(self, values: Mapping[str, Any]) -> None:
         self.job = Job(**(self.job.__dict__ | dict(values)))
+
+
+def _ended(state: str, **others: Any) -> dict[str, Any]:
+    """Return the columns of a job that ends. It is not paused, whatever came since its last chunk."""
+    return {"state": state, "finished_at": now(), "lease_until": None, "paused": False, **others}
 
 
 def _heed(asked: Any, *, heed: bool = True) -> None:
