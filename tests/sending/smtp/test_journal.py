@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import update
 from tests.sending.scripted import Said, ScriptedServer
 
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.clock import Shift, now, shifted
 from soapstone.jobs.job import Job
 from soapstone.jobs.run import LeaseLost
-from soapstone.jobs.worker import Worker
+from soapstone.jobs.worker import MOST_CRASHES, Worker
 from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.runner import SendRunner
 from soapstone.sending.signed_links import Links
@@ -30,6 +31,7 @@ from soapstone.sending.smtp.journal import Heard, Journal, JournalError
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.store.database import Database
+from soapstone.store.tables import jobs
 from soapstone.store.transient_errors import RecordsUnavailable
 
 TAKEN = Outcome(verdict=Verdict.ACCEPTED, stage=Stage.CONTENT, reply="250 2.0.0 Zoë is glad")
@@ -428,6 +430,33 @@ def test_a_send_that_cannot_begin_again_does_not_forget_what_was_sent(
     times = Counter([*copy.accepted, *server.accepted])
     assert times == Counter(f"p{number}@example.com" for number in range(30))
     assert office.job(ticket).state == "completed"
+
+
+@ONLY_SQLITE
+def test_a_send_that_is_given_up_after_crashes_does_not_forget_what_was_sent(
+    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker died ten times before it could store anything; the send is retried when that is mended."""
+    with ScriptedServer(lambda said: None) as server:
+        ticket = begin(office, server, 30, 1)
+        made = copies(office, tmp_path / "copies", server, monkeypatch)
+    copy = next(each for each in made[30:] if journal_ends_with_intent(each))
+    copy.restore(office)
+    with office.database.write() as connection:
+        connection.execute(update(jobs).values(deaths=MOST_CRASHES))
+    with ScriptedServer(lambda said: None) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
+        office.work()
+        assert office.job(ticket).state == "failed"
+        assert "died" in office.job(ticket).error
+        # As the hourly maintenance does.
+        office.sender.sweep()
+        assert office.jobs.retry(None, ticket.job.id)
+        office.work()
+    assert Counter([*copy.accepted, *server.accepted]) == Counter(f"p{number}@example.com" for number in range(30))
+    assert office.job(ticket).state == "completed"
+    assert list(journal._folder(office.database).iterdir()) == []
 
 
 @ONLY_SQLITE

@@ -167,14 +167,18 @@ def forget(database: Database, name: str) -> None:
 
 
 def sweep(database: Database) -> None:
-    """Remove journals of jobs that are over: they were killed, and ended without another attempt."""
+    """Remove journals of jobs that are over: they were killed, and ended without another attempt.
+
+    A send that was given up because its worker died again and again may be retried, and reads its journal then.
+    """
     if database.path is None:
         return
     with suppress(FileNotFoundError), os.scandir(_folder(database)) as entries:
         for entry in list(entries):
             number = entry.name.partition("-")[0]
             job = Jobs(database).get(None, int(number)) if number.isdecimal() else None
-            if job is None or job.over:
+            is_needed = job is not None and job.state == "failed" and job.checkpoint.get("journal") == entry.name
+            if job is None or (job.over and not is_needed):
                 Path(entry.path).unlink(missing_ok=True)
 
 
