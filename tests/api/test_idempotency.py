@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from soapstone.clock import now
+from soapstone.errors import InvalidError
 from soapstone.lists.lists import Lists
 from soapstone.product import Product
 from soapstone.store.tables import idempotent_answers
@@ -113,13 +114,16 @@ def test_a_fault_after_the_commit(
     assert [each["name"] for each in api.get("/lists").json()["items"]].count("Others") == 1
 
 
-def test_somebody_who_is_gone_at_once(api: httpx.Client, made: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_somebody_who_cannot_be_shown(api: httpx.Client, made: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refusal that comes after the commit lets go of nothing."""
-    from soapstone.contacts.contacts import Contacts
+    from soapstone.api.contacts import ContactOut
+
+    def refuse(*_: object) -> None:
+        raise InvalidError("This contact is not shown.")
 
     keyed, body = key(), {"email": "bob@example.com"}
     with monkeypatch.context() as patched:
-        patched.setattr(Contacts, "get", lambda *_: None)
+        patched.setattr(ContactOut, "of", refuse)
         assert api.post("/contacts", json=body, headers=keyed).status_code == 500
     assert api.post("/contacts", json=body, headers=keyed).status_code == 500
 

@@ -119,10 +119,10 @@ def create_contact(given: ContactIn, caller: CallingForAll, once: Making) -> Res
     """Create a contact."""
     values = _values(given)
 
-    def made() -> int:
-        return caller.product.contacts.add(caller.account, values, given.lists)
+    def made() -> Contact:
+        return caller.product.contacts.create(caller.account, values, given.lists)
 
-    return once(given, made, lambda number: _shown(caller, number))
+    return once(given, made, ContactOut.of)
 
 
 @router.get("/{contact_id}")

@@ -85,7 +85,11 @@ class Once:
         except Exception as fault:
             self._failed(key)
             raise RuntimeError("what was made cannot be shown") from fault
-        answers.end(login, key, kept)
+        try:
+            answers.end(login, key, kept)
+        except RecordsUnavailable as reason:
+            # It is made, so this is no failure. The key stays in the state "being answered": it makes nothing again.
+            log.warning("the answer to an idempotency key cannot be kept: %s", reason)
         return Response(body, status, media_type="application/json")
 
     def _failed(self, key: str) -> None:

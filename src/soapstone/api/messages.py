@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
@@ -85,9 +85,9 @@ class MessageOut(MessageHead):
     encoded_fields: list[str]
 
     @classmethod
-    def shown(cls, product: Product, found: Message) -> MessageOut:
-        """Return the message as it is shown."""
-        unknown = product.messages.unknown_fields(found.account_id, found)
+    def shown(cls, product: Product, found: Message, attributes: Collection[str] | None = None) -> MessageOut:
+        """Return the message as it is shown; `attributes` is as for `Messages.unknown_fields`."""
+        unknown = product.messages.unknown_fields(found.account_id, found, attributes)
         undelimited = product.messages.undelimited_references(found)
         encoded = product.messages.encoded_fields(found)
         same = own(found, MessageHead) | {"html": found.html, "plain": found.plain}
@@ -187,6 +187,8 @@ def list_messages(
 @router.post("", status_code=201, response_model=MessageOut)
 def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
     """Store a message."""
+    # Read before the message is stored: what fails behind its commit would be told as a failure to store it.
+    attributes = caller.product.profiles.names(caller.account.id)
 
     def made() -> Message:
         list_id = _list_of(caller, given)
@@ -204,7 +206,7 @@ def create_message(given: MessageIn, caller: Calling, once: Making) -> Response:
         except NameTakenError:
             raise ConflictError("A message of that name exists already.") from None
 
-    return once(given, made, lambda saved: MessageOut.shown(caller.product, saved))
+    return once(given, made, lambda saved: MessageOut.shown(caller.product, saved, attributes))
 
 
 @router.get("/{message_id}")

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from soapstone.api.authentication import Calling
 from soapstone.api.idempotency import Making
-from soapstone.api.problems import existing, not_found
+from soapstone.api.problems import not_found
 from soapstone.api.values import Name, Number, Numbered, OneOf, Shown
 from soapstone.lists.profiles import AttributeDraft, ProfileHeader
 from soapstone.vocabulary.attributes import AttributeKind
@@ -75,8 +75,8 @@ def create_profile_header(list_id: Number, given: HeaderIn, caller: Calling, onc
     drafts = [AttributeDraft(**each.model_dump()) for each in given.attributes]
     here = caller.list(list_id)
 
-    def make() -> int:
-        return caller.product.profiles.add_header(
+    def make() -> ProfileHeader:
+        return caller.product.profiles.create_header(
             caller.account.id,
             here.id,
             given.name,
@@ -85,11 +85,7 @@ def create_profile_header(list_id: Number, given: HeaderIn, caller: Calling, onc
             number=given.number,
         )
 
-    def show(number: int) -> HeaderOut:
-        made = existing(caller.product.profiles.header(caller.account.id, number), "header")
-        return HeaderOut.of(made)
-
-    return once(given, make, show)
+    return once(given, make, HeaderOut.of)
 
 
 @router.delete("/lists/{list_id}/profile/{header_id}", tags=["profile"], status_code=204)

@@ -81,11 +81,7 @@ class Contacts(Repository):
         with self._database.read() as connection:
             for start in range(0, len(contact_ids), BATCH):
                 some = contact_ids[start : start + BATCH]
-                query = select(contacts).where(contacts.c.account_id == account_id, contacts.c.id.in_(some))
-                query = query.where(*of_visible_person(login))
-                rows = connection.execute(query).mappings().all()
-                for recipient in complete(connection, account_id, rows, login=login):
-                    found[recipient.id] = recipient
+                found |= {each.id: each for each in _some(connection, account_id, some, login)}
         return [found[number] for number in contact_ids if number in found]
 
     def find(self, account: Account, *, email: str = "", custom_id: str = "", login: Login | None = None) -> int | None:
@@ -115,12 +111,23 @@ class Contacts(Repository):
         if not groups:
             require_all_lists(login)
         with Changes(self._database).begin(account, by=by) as change:
-            self._check(change, values, None, login)
-            _check_lists(change, groups, login)
-            contact_id = change.add(**values)
-            for list_id in sorted(set(groups)):
-                change.join(list_id, contact_id)
-            return contact_id
+            return self._add(change, values, groups, login)
+
+    def create(self, account: Account, fields: Mapping[str, Any], groups: Collection[int] = ()) -> Contact:
+        """Create a contact as `add` does, and return it as it is stored."""
+        values = _values(fields)
+        with Changes(self._database).begin(account) as change:
+            number = self._add(change, values, groups, None)
+            (made,) = _some(change.connection, account.id, [number], None)
+            return made
+
+    def _add(self, change: Change, values: Mapping[str, Any], groups: Collection[int], login: Login | None) -> int:
+        self._check(change, values, None, login)
+        _check_lists(change, groups, login)
+        contact_id = change.add(**values)
+        for list_id in sorted(set(groups)):
+            change.join(list_id, contact_id)
+        return contact_id
 
     def edit(
         self,
@@ -226,6 +233,12 @@ class Contacts(Repository):
         other = change.find(email) if identifier == "email" else change.find_custom(str(values["custom_id"]))
         if other is not None and contact_id not in change.sharing(other):
             raise RecipientExistsError(other if _is_visible(change, other, login) else 0)
+
+
+def _some(connection: Connection, account_id: int, these: Sequence[int], login: Login | None) -> list[Contact]:
+    query = select(contacts).where(contacts.c.account_id == account_id, contacts.c.id.in_(these))
+    rows = connection.execute(query.where(*of_visible_person(login))).mappings().all()
+    return complete(connection, account_id, rows, login=login)
 
 
 def complete(

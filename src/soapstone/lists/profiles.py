@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from soapstone.errors import ConflictError, InvalidError
+from soapstone.errors import ConflictError, InvalidError, NotFoundError
 from soapstone.jobs.queue import Jobs
 from soapstone.lists.names import checked_name
 from soapstone.lists.profile_values import ProfileAttribute as ProfileAttribute
@@ -81,7 +81,21 @@ class Profiles:
         attributes: Iterable[AttributeDraft] = (),
         number: int | None = None,
     ) -> int:
-        """Add a header with attributes, all or nothing, and return its number; `number` as for add_row.
+        """Add a header as `create_header` does, and return its number."""
+        made = self.create_header(account_id, list_id, name, position=position, attributes=attributes, number=number)
+        return made.id
+
+    def create_header(
+        self,
+        account_id: int,
+        list_id: int,
+        name: str,
+        *,
+        position: int = 0,
+        attributes: Iterable[AttributeDraft] = (),
+        number: int | None = None,
+    ) -> ProfileHeader:
+        """Add a header with attributes, all or nothing, and return it; `number` as for add_row.
 
         It takes the position and moves the others on; 0, or one past the end, makes it the last (lk-48). Raises
         InvalidError and ConflictError.
@@ -95,7 +109,10 @@ class Profiles:
             header_id = int(add_row(connection, table, values, number)["id"])
             for draft in attributes:
                 self._add_attribute(connection, account_id, list_id, header_id, draft)
-        return header_id
+            for made in _headers(connection, table.c.id == header_id):
+                return made
+            # It was deleted since the caller looked.
+            raise NotFoundError("The list no longer exists.")
 
     def add_attribute(
         self,
@@ -139,12 +156,14 @@ class Profiles:
 
     def headers(self, list_id: int) -> list[ProfileHeader]:
         """Return the list's headers in order, with their attributes."""
-        return self._headers(profile_headers.c.list_id == list_id)
+        with self._database.read() as connection:
+            return _headers(connection, profile_headers.c.list_id == list_id)
 
     def header(self, account_id: int, header_id: int) -> ProfileHeader | None:
         """Return the account's header with this number; None if unknown, or if its list was deleted."""
-        found = self._headers((profile_headers.c.account_id == account_id) & (profile_headers.c.id == header_id))
-        return found[0] if found else None
+        mine = (profile_headers.c.account_id == account_id) & (profile_headers.c.id == header_id)
+        with self._database.read() as connection:
+            return next(iter(_headers(connection, mine)), None)
 
     def attributes(self, list_id: int) -> list[ProfileAttribute]:
         """Return the list's attributes in order."""
@@ -164,18 +183,6 @@ class Profiles:
         query = select(*_ATTRIBUTE).join(lists, lists.c.id == table.c.list_id)
         query = query.where(table.c.account_id == account_id, table.c.id == attribute_id, lists.c.deleted_at.is_(None))
         return self._database.record(ProfileAttribute, query)
-
-    def _headers(self, condition: ColumnElement[bool]) -> list[ProfileHeader]:
-        table = profile_headers
-        query = select(table.c.id, table.c.list_id, table.c.name, table.c.position)
-        query = query.join(lists, lists.c.id == table.c.list_id).where(condition, lists.c.deleted_at.is_(None))
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(table.c.position)).mappings().all()
-            found = _attributes(connection, condition)
-        return [
-            ProfileHeader(**row, attributes=tuple(each for each in found if each.header_id == row["id"]))
-            for row in rows
-        ]
 
     def change_header(self, account_id: int, header_id: int, *, name: str, position: int = 0) -> bool:
         """Rename and move a header; False for an unknown one. Raises InvalidError."""
@@ -284,6 +291,18 @@ class Profiles:
 def _hold(connection: Connection, account_id: int) -> None:
     """Lock the account's row: imports lock it first as well, so that the two never deadlock."""
     connection.execute(select(accounts.c.id).where(accounts.c.id == account_id).with_for_update())
+
+
+def _headers(connection: Connection, condition: ColumnElement[bool]) -> list[ProfileHeader]:
+    """Return headers of lists that are there, in order, with their attributes."""
+    table = profile_headers
+    query = select(table.c.id, table.c.list_id, table.c.name, table.c.position)
+    query = query.join(lists, lists.c.id == table.c.list_id).where(condition, lists.c.deleted_at.is_(None))
+    rows = connection.execute(query.order_by(table.c.position)).mappings().all()
+    found = _attributes(connection, condition)
+    return [
+        ProfileHeader(**row, attributes=tuple(each for each in found if each.header_id == row["id"])) for row in rows
+    ]
 
 
 def _attributes(connection: Connection, condition: ColumnElement[bool]) -> list[ProfileAttribute]:

@@ -139,14 +139,15 @@ class Messages(Repository):
             rows = connection.execute(query.order_by(order).offset(offset).limit(limit)).mappings()
             return [_message(row) for row in rows]
 
-    def unknown_fields(self, account_id: int, message: Message) -> list[str]:
+    def unknown_fields(self, account_id: int, message: Message, attributes: Collection[str] | None = None) -> list[str]:
         """Return the merge fields of a message, as written, that the account does not know.
 
-        They name no contact field, link or profile attribute of any list. A Send to File, or a send
-        to single addresses, may still supply them (lk-87).
+        They name no contact field, link or profile attribute of any list; the names of these `attributes` are read
+        unless given. A Send to File, or a send to single addresses, may still supply them (lk-87).
         """
-        attributes = (merge_key(name) for name in Profiles(self._database).names(account_id))
-        return Content(message).unknown({*CONTACT_KEYS, *LINK_KEYS, *attributes})
+        if attributes is None:
+            attributes = Profiles(self._database).names(account_id)
+        return Content(message).unknown({*CONTACT_KEYS, *LINK_KEYS, *map(merge_key, attributes)})
 
     @staticmethod
     def undelimited_references(message: Message) -> list[str]:
