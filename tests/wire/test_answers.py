@@ -19,6 +19,7 @@ from soapstone.wire.faults import Fault, render
 from soapstone.wire.writer import write_answer
 
 NOON = datetime.datetime(2024, 2, 29, 12, 0, 1)
+CHEESE: dict[str, Any] = {"group_id": 1, "group_name": "Käse", "group_created": NOON}
 
 
 def read(contract: Contract, name: str, body: bytes, size: int = 7) -> Any:
@@ -50,6 +51,27 @@ def test_rows_with_values_of_all_kinds(version: SoapVersion) -> None:
     body = written(lk.CONTRACT, "ReportListMessageActivity", answer, version)
     assert read(lk.CONTRACT, "ReportListMessageActivity", body) == answer
     assert read(lk.CONTRACT, "ReportListMessageActivity", body, 100_000) == answer
+
+
+@pytest.mark.parametrize("name", ["utf-16", "unicode", "no-such"])
+@pytest.mark.parametrize("size", [1, 7, 256, 257, 100_000])
+def test_an_answer_that_declares_another_encoding_than_its_own_is_in_utf_8(name: str, size: int) -> None:
+    """asmx-12: .NET's StringWriter declares UTF-16, and what it has written is sent as UTF-8."""
+    people = [mt.group(**CHEESE)]
+    body = written(mm.CONTRACT, "getGroupsUTC", people)
+    assert body.count(b'encoding="utf-8"') == 1
+    body = body.replace(b'encoding="utf-8"', f'encoding="{name}"'.encode())
+    (found,) = read(mm.CONTRACT, "getGroupsUTC", body, size).getGroupsUTCResult
+    assert found.group_name == "Käse"
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+@pytest.mark.parametrize("codec", ["utf-16", "iso-8859-1"])
+def test_an_answer_in_the_encoding_that_it_declares(codec: str, size: int) -> None:
+    people = [mt.group(**CHEESE)]
+    text = written(mm.CONTRACT, "getGroupsUTC", people).decode().replace('encoding="utf-8"', f'encoding="{codec}"')
+    (found,) = read(mm.CONTRACT, "getGroupsUTC", text.encode(codec), size).getGroupsUTCResult
+    assert found.group_name == "Käse"
 
 
 def test_nil_objects_empty_arrays_and_zones() -> None:

@@ -1,7 +1,7 @@
 """An answer read as it arrives: the other half of the reader, for a caller of a declared operation (asmx-14).
 
 Document types are refused; depth, attributes and different names are bounded as in requests. The caller bounds the
-size.
+size. An answer that declares UTF-16 and is not in it is read as UTF-8, as requests are.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from soapstone.wire.plan import SEPARATOR, MemberPlan, Plans
 from soapstone.wire.reader import MAX_NAMES, PIECE
 from soapstone.wire.types import Struct
 from soapstone.wire.values import ValueRefused
+from soapstone.xml_declaration import MAX_DECLARATION, can_be_followed
 
 # Characters that are kept of the text of a fault.
 LONGEST_FAULT = 2_000
@@ -50,14 +51,9 @@ class AnswerReader(FrameStack):
         self._names: dict[str, str] = {}
         self._text_of: MemberPlan | None = None
         self._texts: list[str] = []
-        parser = expat.ParserCreate(None, SEPARATOR, intern=self._names)
-        parser.buffer_text = True
-        parser.buffer_size = PIECE
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        parser.StartDoctypeDeclHandler = _refuse_doctype
-        self._parser = parser
+        # The beginning of the answer, until it tells its encoding.
+        self._beginning = bytearray()
+        self._parser: expat.XMLParserType | None = None
 
     def feed(self, piece: bytes) -> None:
         """Take the next piece. Raises AnswerError."""
@@ -101,7 +97,23 @@ class AnswerReader(FrameStack):
         setattr(place, self._rows.path[-1], rows)
         return answer  # type: ignore[no-any-return]
 
+    def _open(self, start: bytes) -> expat.XMLParserType:
+        parser = expat.ParserCreate(None if can_be_followed(start) else "utf-8", SEPARATOR, intern=self._names)
+        parser.buffer_text = True
+        parser.buffer_size = PIECE
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = _refuse_doctype
+        return parser
+
     def _parse(self, piece: bytes, final: bool) -> None:
+        if self._parser is None:
+            self._beginning += piece
+            if len(self._beginning) <= MAX_DECLARATION and not final:
+                return
+            piece = bytes(self._beginning)
+            self._parser = self._open(piece)
         try:
             self._parser.Parse(piece, final)
         except (expat.ExpatError, ValueError, LookupError, MalformedXml, ValueFault) as error:
@@ -113,6 +125,7 @@ class AnswerReader(FrameStack):
 
     def position(self) -> tuple[int, int]:
         """Return line and column."""
+        assert self._parser is not None  # noqa: S101  asked for while it parses
         return self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1
 
     def keep(self, size: int) -> None:
