@@ -19,6 +19,7 @@ from soapstone.contacts.duplicates import Duplicates
 from soapstone.jobs.lock import WorkerLock
 from soapstone.settings import Settings
 from soapstone.store import private, schema
+from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
 from soapstone.store.high_water_mark import HighWaterMark
 from soapstone.store.references import Fault, faults
@@ -153,6 +154,7 @@ def move(
 ) -> None:
     """Move all records from SQLite to PostgreSQL. Stop the server first; files stay in the data folder."""
     from soapstone.commands.step_display import step_display
+    from soapstone.sending.smtp.delivery_log import adopt_killed
     from soapstone.store.move import Move
 
     settings = settings_of(data, database)
@@ -166,6 +168,8 @@ def move(
             stop("The target must be a PostgreSQL database: --to postgresql://…")
         schema.check(source)
         HighWaterMark.of(source, settings.data_dir).check(source)
+        # Journals stay behind, and without them all mails that killed sends had in hand would be uncertain.
+        adopt_killed(source, Blobs(settings.blobs))
         path = source.path.resolve()
         # A file that no process has open holds all records: it has no write-ahead log.
         source.engine.dispose()

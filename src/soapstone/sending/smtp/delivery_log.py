@@ -20,13 +20,14 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Executable, bindparam, select, update
 
 from soapstone.clock import now
+from soapstone.jobs.job import Job
 from soapstone.jobs.run import Chunk, Run
 from soapstone.sending import ledger
 from soapstone.sending.final_check import Checked, FinalCheck
@@ -37,12 +38,15 @@ from soapstone.sending.smtp.journal import Journal
 from soapstone.sending.smtp.replies import UNTOUCHED, Outcome, Stage, Verdict
 from soapstone.sending.smtp.retries import Earlier, Retries, after
 from soapstone.sending.smtp.scheduling import Progress
+from soapstone.store.blobs import Blobs
 from soapstone.store.bulk import among, listed, update_rows
-from soapstone.store.tables import deliveries
+from soapstone.store.database import Database
+from soapstone.store.tables import deliveries, jobs
 from soapstone.store.timestamps import EPOCH, microseconds
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.recording import FinalResult, record_results
 from soapstone.tracking.sent_mails import lock_accounts
+from soapstone.vocabulary.jobs import SENDS
 
 # Checkpoint keys while the server accepts nothing: since when, time of the last try, and how often in a row the
 # send has gone back to the queue.
@@ -214,7 +218,6 @@ def adopt(run: Run, retries: Retries) -> None:
     Its journal tells which of them it did not send, and the results of others.
     """
     checkpoint, database = run.job.checkpoint, run.database
-    # Records that were moved to PostgreSQL have left it behind.
     name, heard = checkpoint.get("journal", "") if database.kind == "sqlite" else "", None
     if name and checkpoint["boot"] == boot_id():
         heard = journals.take_over(database, name)
@@ -235,6 +238,19 @@ def adopt(run: Run, retries: Retries) -> None:
         chunk.progress = len(results) > len(untouched)
     if name:
         journals.forget(database, name)
+
+
+def adopt_killed(database: Database, blobs: Blobs) -> None:
+    """Take over from the attempts of unfinished sends that were killed, so that none of them needs its journal.
+
+    For an installation without a worker. The sends stay as they are, and their next attempts go on from there.
+    """
+    query = select(jobs).where(jobs.c.finished_at.is_(None), jobs.c.state == "running", jobs.c.kind.in_(SENDS))
+    with database.read() as connection:
+        found = [Job.of(row) for row in connection.execute(query).mappings()]
+    for job in found:
+        if "journal" in job.checkpoint:
+            adopt(Run(database, blobs, job, lease=timedelta(0), stopping=lambda: False), Retries())
 
 
 def release(run: Run, phase: str) -> None:
