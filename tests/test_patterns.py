@@ -11,6 +11,7 @@ import importlib
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from time import process_time
 from types import SimpleNamespace
@@ -22,6 +23,8 @@ from tests.growth import check_growth
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.search import Search
 from soapstone.http.client_address import cookie
+from soapstone.imports.backslashes import doubling
+from soapstone.imports.dialects import dialect_of
 from soapstone.imports.opt_outs import LONGEST_TIME
 from soapstone.listrak.operations import CONTRACT as LISTRAK
 from soapstone.listrak.operations import ReportSubscribedContactsResponse
@@ -93,6 +96,10 @@ def _like(text: str) -> object:
     return Search(SimpleNamespace(kind="postgresql"))._wild(contacts.c.email_key, text)  # type: ignore[arg-type]
 
 
+def _dialect(text: Any) -> object:
+    return dialect_of(BytesIO(str(text).encode()), 0, ",", '"', "utf-8")
+
+
 # What is as long as a stem.
 STEM = "a" * LENGTH
 
@@ -138,7 +145,11 @@ TEXTS: dict[str, Worst] = {
     "commands.conditions _OPERATOR": repeated("|!|", "| |", meet="search"),
     "console.login _OWN_PATH": repeated("/|a|!", "/|a/|!", "/a?|a|!", "|/|!"),
     "console.mail_folder NAME": repeated("|1|x", "12345678-|1|x"),
+    "imports.backslashes doubling": repeated(
+        "|\\|", '|\\"|', '|\\",|', '|\\","|', "|a\\|", meet=lambda text: doubling(",", '"')(str(text))
+    ),
     "imports.blocks _NO_TEXT": repeated("|a|", meet="search"),
+    "imports.dialects _may_be_escaped": repeated("|\\|", '|\\""|', '|\\"\n|', meet=_dialect),
     "imports.formulas _ESCAPED": repeated("|'|", "|'a|", meet="search"),
     "imports.formulas _FORMULA": repeated("|'|a", "|'|+", "+|1|x", "+1|,1|x", "+|1 |x", "+1e|1|x", meet="match"),
     "imports.formulas _TEXT": repeated('="|""|', '="|a|', '="|""|"x'),
@@ -474,6 +485,9 @@ SCANNERS: dict[str, Worst] = {
         meet=lambda text: places_in_text(MarkedText(text)),
     ),
     "a document that comes by bytes": repeated('<SendToFile a="|a|', "<SendToFile><!-- |x|", meet=_by_bytes),
+    "a quote behind a backslash in a file": repeated(
+        'a,b\n|x\\"y,z\n|', 'a,b\n|"x\\"y\n|', 'a,b\n"|\\"",|', meet=_dialect
+    ),
     "base64 that comes by bytes": repeated("|A|", "| |", meet=_base64_by_bytes),
 }
 

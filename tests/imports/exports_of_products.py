@@ -200,7 +200,9 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
         '"all@mailpoet.test","Cem","Ray","subscribed","unsubscribed","News"\n'
         '"waits@mailpoet.test","Di","Ray","subscribed","unconfirmed","News"\n'
         '"dead@mailpoet.test","Ed","Ray","subscribed","bounced","News"\n'
-        '"idle@mailpoet.test","Flo","Ray","subscribed","inactive","News"\n',
+        '"idle@mailpoet.test","Flo","Ray","subscribed","inactive","News"\n'
+        # A quote within a value is written as \\".
+        '"quoted@mailpoet.test","Guy \\"G\\", Jr","Ray","unsubscribed","subscribed","News"\n',
         {
             "in@mailpoet.test": "subscribed",
             "list@mailpoet.test": "unsubscribed",
@@ -208,6 +210,7 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
             "waits@mailpoet.test": "waiting",
             "dead@mailpoet.test": "suppressed",
             "idle@mailpoet.test": "subscribed",
+            "quoted@mailpoet.test": "unsubscribed",
         },
     ),
     "phpList": (

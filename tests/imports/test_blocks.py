@@ -17,6 +17,7 @@ DATA = (
     st.binary(max_size=80)
     | st.text(st.sampled_from('ab,"\n\r'), max_size=80).map(str.encode)
     | st.text(st.sampled_from("'=,\"\n\r"), max_size=80).map(str.encode)
+    | st.text(st.sampled_from("\\'=,b\"\n\r"), max_size=80).map(str.encode)
     | st.lists(
         st.sampled_from(
             [b"a,b\n", b'"a","b"\r\n', b'"a\nb",c\n', b"\n", b"\xff,b\n", b"\xc3\xa9,b\n", b'"', b"a\r", b"\0"]
@@ -24,7 +25,11 @@ DATA = (
     ).map(b"".join)
 )
 DIALECTS = st.builds(
-    Dialect, st.sampled_from([",", "b"]), st.sampled_from(['"', "", "'"]), st.sampled_from(["utf-8", "cp1252"])
+    Dialect,
+    st.sampled_from([",", "b"]),
+    st.sampled_from(['"', "", "'"]),
+    st.sampled_from(["utf-8", "cp1252"]),
+    st.booleans(),
 )
 
 BEGIN = Place(0, 1)

@@ -155,13 +155,14 @@ def _quick(raw: bytes, dialect: Dialect, start: Place, columns: int | None, text
     if b"\0" in raw:
         return None
     text, all_text = _decoded(raw, dialect.encoding)
-    escaped = may_be_escaped(text, dialect.qualifier)
+    backslashes = dialect.escaped and "\\" in text
+    escaped = backslashes or may_be_escaped(text, dialect.qualifier)
     if texts and (escaped or not all_text or text.startswith(MARK)):
         # These rows do not stay as they stand in the file.
         columns = None
     block = (
         _parsed(raw, text, all_text, dialect, start)
-        if dialect.qualifier and dialect.qualifier in text
+        if dialect.qualifier and (backslashes or dialect.qualifier in text)
         else _split(raw, text, all_text, dialect, start, columns, texts)
     )
     if block is not None and escaped:

@@ -8,9 +8,10 @@ from typing import BinaryIO
 
 from soapstone.imports.archives import beginning
 from soapstone.imports.charsets import must_be_decoded_first
+from soapstone.imports.dialects import dialect_of
 from soapstone.imports.encodings import tell, transcode
 from soapstone.imports.file_kinds import check_kind
-from soapstone.imports.records import Dialect, Place, Records, behind
+from soapstone.imports.records import Place, Records, behind
 
 # Most bytes read; a header row is never longer.
 BEGINNING = 4 << 20
@@ -22,7 +23,8 @@ def column_names(path: Path, *, delimiter: str, qualifier: str, encoding: str, s
     Reads only the beginning of the file, also to detect its encoding. Raises InvalidError for a damaged archive.
     """
     file, codec, start = open_beginning(path, encoding, skip)
-    first = next(iter(Records(file, Dialect(delimiter, qualifier, codec), start)), None)
+    dialect = dialect_of(file, start.offset, delimiter, qualifier, codec)
+    first = next(iter(Records(file, dialect, start)), None)
     return [] if first is None or first.flaw else first.fields
 
 

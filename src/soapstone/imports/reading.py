@@ -18,9 +18,10 @@ from typing import BinaryIO, NamedTuple
 from soapstone.imports import index
 from soapstone.imports.archives import unpacked
 from soapstone.imports.blocks import Block, blocks
+from soapstone.imports.dialects import dialect_of
 from soapstone.imports.encodings import plain
 from soapstone.imports.file_kinds import beginning_of, check_kind
-from soapstone.imports.records import Dialect, Place, Records, behind
+from soapstone.imports.records import Place, Records, behind
 from soapstone.imports.rows import BETWEEN, Checked, Rows
 from soapstone.imports.spec import ImportSpec
 from soapstone.imports.stage import Stage
@@ -123,10 +124,11 @@ def read(task: Task) -> Iterator[Event]:
     content = unpacked(Path(task.path), folder, limit=task.most_bytes)
     check_kind(beginning_of(content))
     opened = plain(content, spec.encoding, folder)
-    dialect, stage = Dialect(spec.delimiter, spec.qualifier, opened.codec), task.stage()
+    stage = task.stage()
     rows = stage.rows
     with opened.path.open("rb") as file:
         start, end = behind(file, Place(opened.skip, 1), spec.skip), _end(file)
+        dialect = dialect_of(file, start.offset, spec.delimiter, spec.qualifier, opened.codec)
 
         def found_in(start: Place, stop: int, columns: int | None, *, texts: bool = False) -> Iterator[Block]:
             found = blocks(file, dialect, start, stop, columns, texts=texts)

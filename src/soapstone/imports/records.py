@@ -14,6 +14,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from soapstone.errors import InvalidError
+from soapstone.imports.backslashes import doubling
 from soapstone.imports.formulas import unescape
 from soapstone.vocabulary.rows import ImportOutcome
 
@@ -43,11 +44,15 @@ class UnreadableError(InvalidError):
 
 @dataclass(frozen=True)
 class Dialect:
-    """The format of a file. `encoding` is a Python codec in which line breaks are the bytes 10 and 13."""
+    """The format of a file. `encoding` is a Python codec in which line breaks are the bytes 10 and 13.
+
+    `escaped` says that a qualifier within a qualified value stands behind a backslash (imports.backslashes).
+    """
 
     delimiter: str
     qualifier: str
     encoding: str
+    escaped: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,6 +140,8 @@ class Records:
 def reader_of(lines: Iterator[str], dialect: Dialect) -> Reader:
     """Return a csv reader for lines of this dialect."""
     if dialect.qualifier:
+        if dialect.escaped:
+            lines = map(doubling(dialect.delimiter, dialect.qualifier), lines)
         return csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.qualifier)
     return csv.reader(lines, delimiter=dialect.delimiter, quotechar=None, quoting=csv.QUOTE_NONE)
 

@@ -11,6 +11,7 @@ from typing import Any
 from soapstone.address_repair import repaired
 from soapstone.errors import InvalidError
 from soapstone.imports.columns import Headings
+from soapstone.imports.dialects import dialect_of
 from soapstone.imports.encodings import readable
 from soapstone.imports.file_kinds import beginning_of, check_kind
 from soapstone.imports.records import Dialect, Place, Record, Records, behind
@@ -76,6 +77,8 @@ class SuppliedFile:
     def __init__(self, path: Path, form: FileForm) -> None:
         self._path = path
         self._form = form
+        # Told by the first record read, at the beginning of the file.
+        self._dialect: Dialect | None = None
         check_kind(beginning_of(path))
         first = next(self._records(None), None)
         if first is None:
@@ -112,7 +115,10 @@ class SuppliedFile:
 
     def _records(self, start: Place | None) -> Iterator[tuple[Record, Place]]:
         with readable(self._path, "") as (file, codec, offset):
-            dialect = Dialect(self._form.delimiter, self._form.qualifier, codec)
-            records = Records(file, dialect, start or behind(file, Place(offset, 1), self._form.skip))
+            start = start or behind(file, Place(offset, 1), self._form.skip)
+            if self._dialect is None:
+                form = self._form
+                self._dialect = dialect_of(file, start.offset, form.delimiter, form.qualifier, codec)
+            records = Records(file, self._dialect, start)
             for record in records:
                 yield record, records.place
