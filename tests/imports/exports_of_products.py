@@ -267,6 +267,85 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
         "Allow\nBob,Ray,out@dynamics.test,Do Not Allow,Allow\nCem,Ray,bulk@dynamics.test,Allow,Do Not Allow\n",
         {"in@dynamics.test": "subscribed", "out@dynamics.test": "unsubscribed", "bulk@dynamics.test": "unsubscribed"},
     ),
+    "CiviCRM, numbers": (
+        '"First Name","Email","Email On Hold"\n"Ann","in@civinumbers.test","0"\n"Bob","dead@civinumbers.test","1"\n'
+        '"Cem","out@civinumbers.test","2"\n',
+        {
+            "in@civinumbers.test": "subscribed",
+            "dead@civinumbers.test": "suppressed",
+            "out@civinumbers.test": "unsubscribed",
+        },
+    ),
+    "Magento": (
+        'ID,Email,Type,"Customer First Name","Customer Last Name",Status,"Web Site",Store,"Store View"\n'
+        "1,in@magento.test,Customer,Ann,Lee,Subscribed,Main,Main,Default\n"
+        "2,waits@magento.test,Guest,Bob,Ray,Not Activated,Main,Main,Default\n"
+        "3,out@magento.test,Guest,Cem,Ray,Unsubscribed,Main,Main,Default\n"
+        "4,also-waits@magento.test,Guest,Di,Ray,Unconfirmed,Main,Main,Default\n",
+        {
+            "in@magento.test": "subscribed",
+            "waits@magento.test": "waiting",
+            "out@magento.test": "unsubscribed",
+            "also-waits@magento.test": "waiting",
+        },
+    ),
+    "Wix": (
+        "First Name,Last Name,Email 1,Email subscriber status,SMS subscriber status\n"
+        "Ann,Lee,in@wix.test,Subscribed,Never subscribed\nBob,Ray,out@wix.test,Unsubscribed,\n"
+        "Cem,Ray,never@wix.test,Never subscribed,\n",
+        {"in@wix.test": "subscribed", "out@wix.test": "unsubscribed", "never@wix.test": "unsubscribed"},
+    ),
+    "Pipedrive": (
+        "Person - Name,Person - Email - Work,Person - Marketing status\nAnn Lee,in@pipedrive.test,Subscribed\n"
+        "Bob Ray,out@pipedrive.test,Unsubscribed\nCem Ray,never@pipedrive.test,No consent\n"
+        "Di Ray,dead@pipedrive.test,Bounced\n",
+        {
+            "in@pipedrive.test": "subscribed",
+            "out@pipedrive.test": "unsubscribed",
+            "never@pipedrive.test": "unsubscribed",
+            "dead@pipedrive.test": "suppressed",
+        },
+    ),
+    "Google Groups": (
+        "Email address,Nickname,Group status,Email status,Email preference,Posting permissions\n"
+        "in@groups.test,Ann,Owner,,All email,Allowed\nquiet@groups.test,Bob,Member,,No email,Allowed\n"
+        "asks@groups.test,Cem,Pending,,All email,Allowed\n",
+        {"in@groups.test": "subscribed", "quiet@groups.test": "unsubscribed", "asks@groups.test": "waiting"},
+    ),
+    "SuiteCRM, target list": (
+        '"First Name","Last Name","Primary Email Address","Invalid Email","Opt Out"\r\n'
+        '"Ann","Lee","in@suite.test","0","0"\r\n"Bob","Ray","out@suite.test","0","1"\r\n'
+        '"Cem","Ray","dead@suite.test","1","0"\r\n',
+        {"in@suite.test": "subscribed", "out@suite.test": "unsubscribed", "dead@suite.test": "suppressed"},
+    ),
+    "Intercom": (
+        "name,email,unsubscribed_from_emails,marked_email_as_spam,has_hard_bounced\nAnn,in@intercom.test,false,false,"
+        "false\nBob,out@intercom.test,true,false,false\nCem,spam@intercom.test,false,true,false\n"
+        "Di,dead@intercom.test,false,false,true\n",
+        {
+            "in@intercom.test": "subscribed",
+            "out@intercom.test": "unsubscribed",
+            "spam@intercom.test": "suppressed",
+            "dead@intercom.test": "suppressed",
+        },
+    ),
+    "Marketo": (
+        "First Name,Email Address,Unsubscribed,Email Invalid,Marketing Suspended,Black Listed\n"
+        "Ann,in@marketo.test,0,0,0,0\nBob,out@marketo.test,1,0,0,0\nCem,dead@marketo.test,0,1,0,0\n"
+        "Di,rests@marketo.test,0,0,1,0\nEd,blocked@marketo.test,0,0,0,1\n",
+        {
+            "in@marketo.test": "subscribed",
+            "out@marketo.test": "unsubscribed",
+            "dead@marketo.test": "suppressed",
+            "rests@marketo.test": "unsubscribed",
+            "blocked@marketo.test": "suppressed",
+        },
+    ),
+    "PrestaShop": (
+        "id;shop_name;gender;lastname;firstname;email;subscribed;subscribed_on\n"
+        '1;Shop;Mrs;Lee;Ann;in@presta.test;1;"2024-02-29 13:05:07"\n2;Shop;Mr;Ray;Bob;out@presta.test;0;\n',
+        {"in@presta.test": "subscribed", "out@presta.test": "unsubscribed"},
+    ),
     "a table of one's own": (
         "Email;OPT-OUT\nin@own.test;no\nout@own.test; YES \nsince@own.test;29.02.2024\n".replace(";", ","),
         {"in@own.test": "subscribed", "out@own.test": "unsubscribed", "since@own.test": "unsubscribed"},

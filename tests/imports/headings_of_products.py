@@ -372,6 +372,91 @@ FILES: dict[str, ProductFile] = {
         fields={**ANN, **PLACE, "phone": "+44 1"},
         unused=9,
     ),
+    "KAddressBook": ProductFile(
+        header="Formatted Name,Family Name,Given Name,Additional Names,Honorific Prefixes,Honorific Suffixes,Nick Name,"
+        "Birthday,Home Address Street,Home Address City,Home Address Region,Home Address Post Code,"
+        "Home Address Country,Business Address Street,Business Address City,Business Address Region,"
+        "Business Address Post Code,Home Phone,Business Phone,Mobile Phone,Home Fax,Business Fax,Email Address,Title,"
+        "Organisation,Note",
+        values={
+            "Family Name": "Lee",
+            "Given Name": "Ann",
+            "Business Address Street": "1 High Street",
+            "Business Address City": "Bath",
+            "Business Address Region": "Avon",
+            "Business Address Post Code": "BA1 1AA",
+            "Business Phone": "+44 1",
+            "Email Address": "ann@example.org",
+            "Organisation": "Acme",
+        },
+        fields={**ANN, **WORK},
+        unused=16,
+    ),
+    "Thunderbird": ProductFile(
+        header="First Name,Last Name,Display Name,Nickname,Primary Email,Secondary Email,Work Phone,Home Phone,"
+        "Fax Number,Mobile Number,Home Address,Home Address 2,Home City,Home State,Home ZipCode,Home Country,"
+        "Work Address,Work Address 2,Work City,Work State,Work ZipCode,Work Country,Job Title,Organization,Notes",
+        values={
+            "First Name": "Ann",
+            "Last Name": "Lee",
+            "Display Name": "Ann Lee",
+            "Primary Email": "ann@example.org",
+            "Work Phone": "+44 1",
+            "Work Address": "1 High Street",
+            "Work Address 2": "2nd floor",
+            "Work City": "Bath",
+            "Work State": "Avon",
+            "Work ZipCode": "BA1 1AA",
+            "Organization": "Acme",
+        },
+        fields={**ANN, **WORK, "address2": "2nd floor"},
+        unused=14,
+    ),
+    "Wix": ProductFile(
+        header="First Name,Last Name,Email 1,Phone 1,Address 1 - Type,Address 1 - Street,Address 1 - Street Line 2,"
+        "Address 1 - City,Address 1 - State/Region,Address 1 - Zip,Address 1 - Country,Company,Labels,"
+        "Email subscriber status,SMS subscriber status,Language",
+        values={
+            "First Name": "Ann",
+            "Last Name": "Lee",
+            "Email 1": "ann@example.org",
+            "Phone 1": "+44 1",
+            "Address 1 - Street": "1 High Street",
+            "Address 1 - Street Line 2": "2nd floor",
+            "Address 1 - City": "Bath",
+            "Address 1 - State/Region": "Avon",
+            "Address 1 - Zip": "BA1 1AA",
+            "Company": "Acme",
+            "Email subscriber status": "Subscribed",
+        },
+        fields={**ANN, **WORK, "address2": "2nd floor"},
+        unused=5,
+    ),
+    "Pipedrive": ProductFile(
+        header="Person - First name,Person - Last name,Person - Organization,Person - Phone - Work,"
+        "Person - Email - Work,Person - Email - Home,Person - Marketing status",
+        values={
+            "Person - First name": "Ann",
+            "Person - Last name": "Lee",
+            "Person - Organization": "Acme",
+            "Person - Phone - Work": "+44 1",
+            "Person - Email - Work": "ann@example.org",
+            "Person - Marketing status": "Subscribed",
+        },
+        fields={**ANN, "company": "Acme", "phone": "+44 1"},
+        unused=1,
+    ),
+    "Magento": ProductFile(
+        header='ID,Email,Type,"Customer First Name","Customer Last Name",Status,"Web Site",Store,"Store View"',
+        values={
+            "Email": "ann@example.org",
+            "Customer First Name": "Ann",
+            "Customer Last Name": "Lee",
+            "Status": "Subscribed",
+        },
+        fields=ANN,
+        unused=5,
+    ),
     "a German table": ProductFile(
         header="Name,Vorname,Mail,PLZ,Ort,Straße,Telefon,Firma",
         values={"Name": "Lee", "Vorname": "Ann", "Mail": "ann@example.org", "PLZ": "12345", "Ort": "Bath"},

@@ -336,7 +336,8 @@ COLUMNS = (
         headings=("On Hold", "Email On Hold"),
         form="words",
         ambiguous=True,
-        words=_words(subscribed=["No"], left=["On Hold Opt Out"], suppressed=["On Hold Bounce"]),
+        # Numbers are those of the API.
+        words=_words(subscribed=["No", "0"], left=["On Hold Opt Out", "2"], suppressed=["On Hold Bounce", "1"]),
         source="github.com/civicrm/civicrm-core CRM/Core/PseudoConstant.php (emailOnHoldOptions)",
     ),
     OptOutColumn(
@@ -371,6 +372,41 @@ COLUMNS = (
         headings=("OptOut_Date",),
         form="time",
         source="help.mailup.com, Export of unsubscribed recipients (page 37978139)",
+    ),
+    OptOutColumn(
+        product="Magento",
+        headings=("Status",),
+        ambiguous=True,
+        words=_words(subscribed=["Subscribed"], waiting=["Not Activated", "Unconfirmed"], left=["Unsubscribed"]),
+        source="github.com/magento/magento2 Newsletter/view/adminhtml/layout/newsletter_subscriber_block.xml",
+    ),
+    OptOutColumn(
+        product="Wix",
+        headings=("Email subscriber status",),
+        words=_words(subscribed=["Subscribed"], waiting=["Pending"], left=["Unsubscribed", "Never subscribed"]),
+        source="exports with this heading, as public importers of Wix's contacts read them",
+    ),
+    OptOutColumn(
+        product="Pipedrive",
+        headings=("Person - Marketing status",),
+        words=_words(
+            subscribed=["Subscribed"], left=["Unsubscribed", "No consent", "Archived"], suppressed=["Bounced"]
+        ),
+        source="developers.pipedrive.com, field marketing_status of a person; exports with this heading",
+    ),
+    OptOutColumn(
+        product="Google Groups",
+        headings=("Group status",),
+        ambiguous=True,
+        words=_words(subscribed=["member", "manager", "owner"], waiting=["invited", "pending"], left=["banned"]),
+        source="exports `Email address,Nickname,Group status`, as public importers read them",
+    ),
+    OptOutColumn(
+        product="Google Groups",
+        headings=("Email preference",),
+        ambiguous=True,
+        words=_words(subscribed=["All email", "Each email", "Digest", "Abridged"], left=["No email"]),
+        source="as above; support.google.com/groups/answer/9792489",
     ),
     # beehiiv, Mailcoach and many others (github.com/TryGhost/migrate packages/mg-beehiiv-members).
     OptOutColumn(
@@ -413,9 +449,11 @@ COLUMNS = (
             "has_opted_out",
             "do_not_contact_by_email",
             "no_email",
+            "unsubscribed_from_emails",
+            "marketing_suspended",
         ),
         form="flag",
-        source="the heading says it",
+        source="the heading says it; Intercom's API and exports, Marketo's fields of a lead",
     ),
     OptOutColumn(
         product="any",
@@ -426,10 +464,13 @@ COLUMNS = (
     ),
     OptOutColumn(
         product="any",
-        headings=("bounced", "hard_bounced", "complained", "suppressed", "is_blocklisted", "is_blacklisted", "banned"),
+        headings=(
+            *("bounced", "hard_bounced", "has_hard_bounced", "invalid_email", "email_invalid", "complained"),
+            *("marked_email_as_spam", "suppressed", "is_blocklisted", "is_blacklisted", "black_listed", "banned"),
+        ),
         form="flag",
         yes="suppressed",
-        source="the heading says it",
+        source="the heading says it; SuiteCRM (ProspectList.php), Intercom, Marketo",
     ),
     OptOutColumn(
         product="any",
