@@ -204,6 +204,16 @@ def test_new_attributes() -> None:
     assert len(many.making(list(many.unused)[1:]).new) == MOST_NEW
 
 
+@pytest.mark.parametrize("first", ["Anne Person <anne@example.com>", "anne@example.com", '"Lee, Ann" <a@example.com>'])
+def test_a_file_without_a_header_is_told_as_one(first: str) -> None:
+    """As `mailman members` and MySQL's INTO OUTFILE write it."""
+    with pytest.raises(InvalidError, match="An address is among them: if the file has no header, name its columns"):
+        read(Headings([]), [first, "x"])
+    with pytest.raises(InvalidError) as refusal:
+        read(Headings([]), ["First Name", "@ann", "x@y@z"])
+    assert "no header" not in str(refusal.value)
+
+
 def test_what_is_told_is_bounded_and_can_be_stored() -> None:
     plan = read(Headings([]), ["Email", "a\0b\ud800", "x" * 5000, *(f"Size of {n}" for n in range(500))])
     assert len(plan.told) == MOST_TOLD

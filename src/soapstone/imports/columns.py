@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from soapstone.address_repair import repaired
+from soapstone.addresses import invalid
 from soapstone.contacts.fields import field_column
 from soapstone.errors import InvalidError
 from soapstone.imports.headings import HEADINGS, WHOLE_NAMES
@@ -246,4 +248,6 @@ def _without(key: str, names: Iterable[str]) -> str:
     shown = ", ".join(given[:FEW_TOLD]) + (" …" if len(given) > FEW_TOLD else "")
     has = f"The file has the headings {shown}." if given else "The file has no headings."
     accepted = ", ".join(HEADINGS[key]) if key == "email" else "Custom_Member_Id"
+    if key == "email" and not all(invalid([repaired(name)]) for name in given):
+        has += " An address is among them: if the file has no header, name its columns."
     return f"One column of the file must hold {what}: it tells people apart. {has} Accepted are: {accepted}."
