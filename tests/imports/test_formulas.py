@@ -1,4 +1,4 @@
-"""Values that spreadsheets run as formulas: escaped in our files, and the same after they were read again."""
+"""Values that spreadsheets run as formulas, and NULL: escaped in our files, and the same after they were read again."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ FORMULAS = [
     "+49 30 12 ext 5",
     "+1e",
     "-1\n",
+    # Databases write NULL so.
+    r"\N",
 ]
 PLAIN = [
     "",
@@ -58,6 +60,10 @@ PLAIN = [
     "+(49) 30 1",
     "ann@example.com",
     "1=1",
+    r"\n",
+    r"\NN",
+    r"C:\N",
+    "\\N\n",
 ]
 
 
@@ -110,6 +116,18 @@ def test_both_readers_take_texts_out_of_formulas(qualified: str) -> None:
     assert [row for block in blocks(file, dialect, Place(0, 1)) for row in block.rows] == rows
 
 
+@pytest.mark.parametrize("qualified", ["{}", '"{}"', '""{}'])
+@pytest.mark.parametrize(("written", "value"), [(r"\N", ""), (r"'\N", r"\N"), (r"C:\New", r"C:\New")])
+def test_both_readers_take_the_null_of_databases_for_an_empty_value(written: str, value: str, qualified: str) -> None:
+    lines = f"ann@example.com\t{qualified.format(written)}\tLee\nbob@example.com\tBob\tRay\n"
+    rows = [["ann@example.com", value, "Lee"], ["bob@example.com", "Bob", "Ray"]]
+    file, dialect = io.BytesIO(lines.encode()), Dialect("\t", '"', "utf-8")
+    assert [record.fields for record in Records(file, dialect, Place(0, 1))] == rows
+    assert [row for block in blocks(file, dialect, Place(0, 1)) for row in block.rows] == rows
+    first_look = blocks(file, dialect, Place(0, 1), columns=1, texts=True)
+    assert [row for block in first_look for row in block.rows] == rows
+
+
 @pytest.mark.parametrize("value", PLAIN)
 def test_other_values_stay_as_they_are(value: str) -> None:
     assert escaped([value]) == [value]
@@ -123,7 +141,7 @@ def test_only_texts_are_escaped() -> None:
 
 
 VALUES = (
-    st.text(st.sampled_from("'=+-@\t\r\n1 .,(a\""), max_size=8)
+    st.text(st.sampled_from("'=+-@\t\r\n1 .,(a\"\\N"), max_size=8)
     | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
     | st.sampled_from([*FORMULAS, *PLAIN])
 )
