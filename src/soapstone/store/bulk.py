@@ -155,37 +155,6 @@ def update_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
     connection.exec_driver_sql(statement, _columns(table, names, rows))
 
 
-def update_unchanged_rows(
-    connection: Connection,
-    table: Table,
-    names: tuple[str, ...],
-    tested: tuple[str, ...],
-    rows: Sequence[Values],
-    *,
-    also: str = "",
-) -> int:
-    """Change rows whose key is the first of these columns; return the number of those that changed.
-
-    After the new values each one of `rows` has those that the `tested` columns must have until now; `also` is SQL
-    behind this condition.
-    """
-    if not rows:
-        return 0
-    key, *changed = names
-    if connection.dialect.name == "sqlite":
-        sets = ", ".join(f"{name} = ?{place}" for place, name in enumerate(changed, 2))
-        test = " AND ".join(f"{name} IS ?{place}" for place, name in enumerate(tested, len(names) + 1))
-        statement = f"UPDATE {table.name} SET {sets} WHERE {key} = ?1 AND {test} {also}"  # noqa: S608 - names of our own
-        count: int = execute(connection, statement, list(rows), many=True).rowcount
-        return count
-    sets = ", ".join(f"{name} = new.{name}" for name in changed)
-    given, same = (*names, *tested), [(f"{table.name}.{name}", f"new.was_{name}") for name in tested]
-    new = f"unnest({_arrays(table, given)}) AS new ({', '.join([*names, *(f'was_{name}' for name in tested)])})"
-    test = " AND ".join(f"{now} IS NOT DISTINCT FROM {before}" for now, before in same)
-    statement = f"UPDATE {table.name} SET {sets} FROM {new} WHERE {table.name}.{key} = new.{key} AND {test} {also}"  # noqa: S608
-    return connection.exec_driver_sql(statement, _columns(table, given, rows)).rowcount
-
-
 def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> int:
     if not rows:
         return 0

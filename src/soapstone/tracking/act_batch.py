@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import cache
+from operator import attrgetter
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from soapstone.store.bulk import Values, insert_missing_rows, select_by_key, update_unchanged_rows, upsert_rows
+from soapstone.store.bulk import Values, select_by_key, upsert_rows
 from soapstone.store.tables import deliveries, delivery_activities, mail_events
+from soapstone.tracking.activity_changes import DATES, NOTHING, ActivityChanges
 from soapstone.tracking.event_log import NOW, NewEvents, Origin, append
 from soapstone.tracking.figures import FigureChanges
 from soapstone.vocabulary.tracking import MailEventKind
@@ -22,12 +23,7 @@ _PERSONAL = (MailEventKind.OPEN, MailEventKind.READ, MailEventKind.CLICK)
 _PLACES = {kind: place for place, kind in enumerate(_PERSONAL)}
 _OPEN, _CLICK = _PLACES[MailEventKind.OPEN], _PLACES[MailEventKind.CLICK]
 _PEOPLE = dict(zip(_PERSONAL, ("openers", "readers", "clickers"), strict=True))
-_DATES = ("opened_at", "last_opened_at", "read_at", "last_read_at", "clicked_at", "last_clicked_at")
-_LAST_READ = _DATES.index("last_read_at")
-_COUNTS = ("opens", "clicks")
-# What tells whether somebody else has recorded an act of a mail's recipient: each one changes one of these.
-_BEFORE = (*_COUNTS, "last_read_at")
-_NOTHING = (0, 0, None)
+_LAST_READ = DATES.index("last_read_at")
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
     MailEventKind.OPEN: "opens",
@@ -37,10 +33,8 @@ _GROSS_FIGURES = {
 }
 # The figures of mails.
 _MAIL_FIGURES = {MailEventKind.SENT: "sent", MailEventKind.BOUNCE: "bounced"}
-# Gives negative numbers the dates that they stand for: NewEvents.dated.
-Dated = Callable[[Sequence[int | None]], list[int | None]]
 _ORIGIN = [deliveries.c[name] for name in ("id", "account_id", "message_id", "job_id", "contact_id", "is_test")]
-_STATE = [delivery_activities.c[name] for name in ("delivery_id", *_DATES, "opens", "clicks")]
+_STATE = [delivery_activities.c[name] for name in ("delivery_id", *DATES, "opens", "clicks")]
 
 
 class Act(NamedTuple):
@@ -65,17 +59,19 @@ class AnonymousAct(NamedTuple):
 class MailState:
     """A mail, and what its recipient did so far."""
 
-    __slots__ = ("before", "clicks", "dates", "id", "links", "opens", "origin")
+    __slots__ = ("before", "clicks", "dates", "id", "kinds", "links", "opens", "origin")
 
     def __init__(self, number: int, origin: Origin) -> None:
         self.id, self.origin = number, origin
         # Dates of the first and the last event of each kind, in microseconds since 1970; negative: see NewEvents.
-        self.dates: list[int | None] = [None] * len(_DATES)
+        self.dates: list[int | None] = [None] * len(DATES)
         self.opens = self.clicks = 0
         # The links that were clicked; None if they were not looked up.
         self.links: set[int] | None = None
-        # The values of `_BEFORE` before the batch; None if this does not change it.
-        self.before: tuple[int, int, int | None] | None = None
+        # Opens, clicks and last read before the batch, 0 for none; None if the batch does not change it.
+        self.before: tuple[int, int, int] | None = None
+        # The kinds of its acts in the batch, as ActivityChanges takes them.
+        self.kinds = 0
 
     def restore(self, values: Values) -> None:
         """Take over what is stored."""
@@ -87,17 +83,6 @@ class MailState:
         dates = self.dates
         # SQLite's driver takes longer for None than for five numbers.
         return dates[:2] if dates[2] is None and dates[4] is None else dates[:4] if dates[4] is None else dates[:]
-
-
-class ChangedActivity(NamedTuple):
-    """What a mail's recipient did, `dates` as MailState.known_dates, and what was so before (`_BEFORE`)."""
-
-    delivery_id: int
-    account_id: int
-    dates: list[int | None]
-    opens: int
-    clicks: int
-    before: tuple[int, int, int | None]
 
 
 class ActBatch:
@@ -139,8 +124,9 @@ class ActBatch:
             return
         dates, date = mail.dates, self.events.now if at is None else at
         if mail.before is None:
-            mail.before = (mail.opens, mail.clicks, dates[_LAST_READ])
+            mail.before, mail.kinds = (mail.opens, mail.clicks, dates[_LAST_READ] or 0), 0
             self._changed.append(mail)
+        mail.kinds |= 1 << place
         first = 2 * place
         previous = dates[first + 1]
         if previous is None:
@@ -163,26 +149,30 @@ class ActBatch:
             origin = Origin(act.account_id, act.message_id, act.job_id, act.is_test, has_contact=False)
             self.events.add(act.kind, origin, None, act.link_id)
 
-    def changed(self) -> list[ChangedActivity]:
-        """Return what recipients did, by mail; all is the past from now on."""
-        rows = []
+    def changes(self, kind: str) -> ActivityChanges:
+        """Return what recipients did, for a kind of database; all is the past from now on. No act is of the past."""
+        new: list[Values] = []
+        old: list[Values] = []
         for mail in self._changed:
-            if mail.before is not None:
-                of = mail.id, mail.origin.account_id
-                rows.append(ChangedActivity(*of, mail.known_dates, mail.opens, mail.clicks, mail.before))
-                mail.before = None
+            before = mail.before
+            if before == NOTHING:
+                new.append((mail.id, mail.origin.account_id, mail.kinds, mail.opens, mail.clicks))
+            elif before is not None:
+                old.append((mail.id, mail.kinds, mail.opens, mail.clicks, *before))
+            mail.before = None
         self._changed.clear()
-        return sorted(rows)
+        return ActivityChanges(kind, new, old)
 
     def store(self, connection: Connection) -> datetime:
         """Store the batch; return the date of its events."""
         at = append(connection, self.events)
         rows: dict[int, list[Values]] = {}
-        for each in self.changed():
-            dates = self.events.dated(each.dates)
-            rows.setdefault(len(dates), []).append((*each[:2], *dates, each.opens, each.clicks))
+        for mail in sorted(self._changed, key=attrgetter("id")):
+            dates = self.events.dated(mail.known_dates)
+            rows.setdefault(len(dates), []).append((mail.id, mail.origin.account_id, *dates, mail.opens, mail.clicks))
         for width, these in rows.items():
-            upsert_rows(connection, delivery_activities, _columns(width), these)
+            names = ("delivery_id", "account_id", *DATES[:width], "opens", "clicks")
+            upsert_rows(connection, delivery_activities, names, these)
         self.figures().store(connection)
         return at
 
@@ -202,40 +192,6 @@ class ActBatch:
         for origin, size in self._repeat_clickers.items():
             changes.of_send(origin.account_id, origin.job_id, repeat_clickers=size)
         return changes
-
-
-def store_unchanged(connection: Connection, changed: Sequence[ChangedActivity], dated: Dated) -> int:
-    """Store what recipients did of whom nobody else has recorded an act meanwhile; return their number.
-
-    `dated` is that of the batch's events.
-    """
-    # By the number of their dates.
-    new: dict[int, list[Values]] = {}
-    old: dict[int, list[Values]] = {}
-    for delivery_id, account_id, known, opens, clicks, before in changed:
-        dates = dated(known)
-        if before == _NOTHING:
-            new.setdefault(len(dates), []).append((delivery_id, account_id, *dates, opens, clicks))
-        else:
-            tested = before[:2] if len(dates) == 2 else (*before[:2], *dated(before[2:]))
-            old.setdefault(len(dates), []).append((delivery_id, *dates, opens, clicks, *tested))
-    table, stored = delivery_activities, 0
-    for width, rows in new.items():
-        stored += insert_missing_rows(connection, table, _columns(width), rows)
-    for width, rows in old.items():
-        names = ("delivery_id", *_columns(width)[2:])
-        if width == 2:
-            also = "AND last_read_at IS NULL"
-            stored += update_unchanged_rows(connection, table, names, _COUNTS, rows, also=also)
-        else:
-            stored += update_unchanged_rows(connection, table, names, _BEFORE, rows)
-    return stored
-
-
-@cache
-def _columns(width: int) -> tuple[str, ...]:
-    """Return the columns of what a recipient did, with so many dates."""
-    return ("delivery_id", "account_id", *_DATES[:width], *_COUNTS)
 
 
 def mail_figures(events: NewEvents, changes: FigureChanges | None = None) -> FigureChanges:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from soapstone.store.bulk import array, run, select_by_key
 from soapstone.store.tables import deliveries
-from soapstone.tracking.act_batch import Act, ActBatch, AnonymousAct, MailState, read_states, store_unchanged
+from soapstone.tracking.act_batch import Act, ActBatch, AnonymousAct, MailState, read_states
 from soapstone.tracking.event_log import append
 
 # Mails that are remembered, and those of one more batch.
@@ -49,12 +49,12 @@ class _Known:
 class ActPlan:
     """What is to be stored of a batch of acts."""
 
-    def __init__(self, known: _Known, batch: ActBatch, mails: Sequence[MailState]) -> None:
+    def __init__(self, kind: str, known: _Known, batch: ActBatch, mails: Sequence[MailState]) -> None:
         self._known = known
         self._events = batch.events
         self._figures = batch.figures()
-        self._changed = batch.changed()
-        self._mails = [mail.id for mail in mails]
+        self._changes = batch.changes(kind)
+        self._mails = sorted(mail.id for mail in mails)
         self._without_contact = {mail.id for mail in mails if not mail.origin.has_contact}
 
     def store(self, connection: Connection) -> datetime:
@@ -71,18 +71,22 @@ class ActPlan:
         if _lock(connection, self._mails) != self._without_contact:
             raise OutdatedPlan
         at = append(connection, self._events)
-        if store_unchanged(connection, self._changed, self._events.dated) != len(self._changed):
+        moments = self._events.moments
+        if not self._changes.store(connection, moments.get(self._events.now, 0), moments):
             raise OutdatedPlan
         self._figures.store(connection)
         return at
 
 
 def _lock(connection: Connection, mails: Sequence[int]) -> set[int]:
-    """Lock these mails; return those whose people are deleted. SQLite's transactions that write have locked all."""
+    """Lock these mails, which ascend; return those whose people are deleted.
+
+    SQLite's transactions that write have locked all.
+    """
     if connection.dialect.name == "sqlite":
         gone = select_by_key(connection, [deliveries.c.id], deliveries.c.id, mails, also="AND contact_id IS NULL")
         return {number for (number,) in gone}
-    ((without_contact,),) = run(connection, _LOCK, (array(sorted(mails)),))
+    ((without_contact,),) = run(connection, _LOCK, (array(mails),))
     return set(without_contact or ())
 
 
@@ -110,7 +114,8 @@ class ActPlans:
         self._number -= 1
         batch = ActBatch(self._number, known.moments)
         batch.add_acts(connection, known.states, acts)
-        return ActPlan(known, batch, [mail for number in numbers if (mail := known.states.get(number)) is not None])
+        mails = [mail for number in numbers if (mail := known.states.get(number)) is not None]
+        return ActPlan(connection.dialect.name, known, batch, mails)
 
     @property
     def is_full(self) -> bool:
