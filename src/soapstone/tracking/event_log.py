@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import count, repeat
+from itertools import chain, count
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -56,6 +56,10 @@ class Origin(NamedTuple):
     has_contact: bool
 
 
+# An event's group, mail, what it has as `previous_at`, and its date if it is of the past.
+_Event = tuple["EventGroup", int | None, int | None, int | None]
+
+
 @dataclass(eq=False, slots=True)
 class EventGroup:
     """Events whose numbers come from the same counters, and how many these are.
@@ -67,6 +71,8 @@ class EventGroup:
     origin: Origin
     link_id: int | None
     is_first: bool
+    # The events of all groups of its kind, in their order.
+    of_kind: list[_Event]
     size: int = 0
 
     @property
@@ -94,7 +100,7 @@ class NewEvents:
         self.now = now
         self.moments: dict[int, int] = {} if moments is None else moments
         self._groups: dict[tuple[MailEventKind, Origin, int | None, bool], EventGroup] = {}
-        self.events: list[tuple[EventGroup, int | None, int | None]] = []
+        self._of_kinds: dict[MailEventKind, list[_Event]] = {}
         # The dates of events of the past, which ascend, in microseconds since 1970.
         self.dates: list[int] = []
 
@@ -116,11 +122,21 @@ class NewEvents:
         key = (kind, origin, link_id, is_first)
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = EventGroup(*key)
+            group = self._groups[key] = EventGroup(*key, self._of_kinds.setdefault(kind, []))
         group.size += 1
-        self.events.append((group, delivery_id, previous_at))
+        group.of_kind.append((group, delivery_id, previous_at, at))
         if at is not None:
             self.dates.append(at)
+
+    @property
+    def events(self) -> Iterator[_Event]:
+        """The events, kind by kind: events of one kind are neighbours in all indexes but one."""
+        return chain.from_iterable(self._of_kinds.values())
+
+    @property
+    def size(self) -> int:
+        """The number of the events."""
+        return sum(map(len, self._of_kinds.values()))
 
     @property
     def groups(self) -> Collection[EventGroup]:
@@ -134,11 +150,11 @@ class NewEvents:
 
 
 def append(connection: Connection, new: NewEvents) -> datetime:
-    """Store events in their order and return their date; the caller's transaction should end soon afterwards.
+    """Store events, numbered in their order, and return their date; the caller's transaction should end soon then.
 
     Where the account has a later event of their kind already, events of the past get no number within the account.
     """
-    if not new.events:
+    if not new.groups:
         return now()
     late = _late(connection, new)
     counters: dict[EventGroup, tuple[_Key | None, ...]] = {}
@@ -153,7 +169,7 @@ def append(connection: Connection, new: NewEvents) -> datetime:
     moment = new.moments[new.now] = microseconds(at)
     numbers = {key: count(last + 1) for key, last in reached.items()}
     given = {group: tuple([None if key is None else numbers[key] for key in keys]) for group, keys in counters.items()}
-    if connection.dialect.name == "postgresql" and len(new.events) >= _MANY:
+    if connection.dialect.name == "postgresql" and new.size >= _MANY:
         copy_lines(connection, mail_events, _COLUMNS, _lines_of(new, given, moment))
     else:
         for names, rows in _rows_of(new, given, moment, _TRUTH[connection.dialect.name]).items():
@@ -173,9 +189,10 @@ def _rows_of(
         numbered = [name for name, one in zip(_NUMBERS, each, strict=True) if one is not None]
         names = (*_OF_GROUP[: len(same)], *(_OF_EVENT[:-1] if group.is_first else _OF_EVENT), *numbered)
         forms[group] = same, zip(*filter(None, each), strict=True), rows.setdefault(names, []).append
-    dates, dated = new.dates or repeat(moment), new.moments.get
-    for (group, delivery_id, previous_at), at in zip(new.events, dates, strict=False):
+    dated = new.moments.get
+    for group, delivery_id, previous_at, past in new.events:
         same, numbers, append = forms[group]
+        at = moment if past is None else past
         if group.is_first:
             append((*same, at, delivery_id, *next(numbers)))
         else:
@@ -186,16 +203,16 @@ def _rows_of(
 
 def _lines_of(new: NewEvents, given: Mapping[EventGroup, _Numbers], moment: int) -> Iterator[str]:
     """Yield the same rows as COPY takes them: whole numbers, truth values and plain words need no quotes."""
-    dates, dated = new.dates or repeat(moment), new.moments.get
+    dated = new.moments.get
     forms: dict[EventGroup, tuple[str, Iterator[Values]]] = {}
     for group, each in given.items():
         same = "\t".join([*map(str, group.origin[:4]), group.kind.value, str(group.link_id)])
         numbered = "\t".join("None" if one is None else "%d" for one in each)
         forms[group] = f"{same}\t%d\t%s\t%s\t{numbered}\n", zip(*filter(None, each), strict=True)
-    for (group, delivery_id, previous_at), at in zip(new.events, dates, strict=False):
+    for group, delivery_id, previous_at, past in new.events:
         form, numbers = forms[group]
         before = previous_at if previous_at is None else dated(previous_at, previous_at)
-        yield form % (at, delivery_id, before, *next(numbers))
+        yield form % (moment if past is None else past, delivery_id, before, *next(numbers))
 
 
 def _late(connection: Connection, new: NewEvents) -> set[_Key]:
