@@ -16,18 +16,20 @@ Query = Select[Any] | Update
 def execute(connection: Connection, statement: str, given: Any, *, many: bool = False) -> Any:
     """Run a statement of the driver; return an object with `fetchall` and `rowcount`.
 
-    With `many`, `given` has the values of several runs. Errors and listeners are SQLAlchemy's.
+    With `many`, `given` has the values of several runs. Errors are SQLAlchemy's, and so are the engine's listeners.
     """
     if connection.dialect.name != "sqlite" or not connection.in_transaction():
         return _Result(connection.exec_driver_sql(statement, given))
     driver: Any = connection.connection.driver_connection
-    for listen in connection.dispatch.before_cursor_execute:
+    # Each connection of SQLAlchemy joins its own listeners with these anew, which takes longer than a short statement.
+    listeners = connection.engine.dispatch
+    for listen in listeners.before_cursor_execute:
         statement, given = listen(connection, None, statement, given, None, many)
     try:
         cursor = driver.executemany(statement, given) if many else driver.execute(statement, given)
     except sqlite3.Error as error:
         raise DBAPIError.instance(statement, given, error, sqlite3.Error, dialect=connection.dialect) from error
-    for listen in connection.dispatch.after_cursor_execute:
+    for listen in listeners.after_cursor_execute:
         listen(connection, cursor, statement, given, None, many)
     return cursor
 
