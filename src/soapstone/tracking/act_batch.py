@@ -23,6 +23,8 @@ _PERSONAL = (MailEventKind.OPEN, MailEventKind.READ, MailEventKind.CLICK)
 _PLACES = {kind: place for place, kind in enumerate(_PERSONAL)}
 _OPEN, _CLICK = _PLACES[MailEventKind.OPEN], _PLACES[MailEventKind.CLICK]
 _PEOPLE = dict(zip(_PERSONAL, ("openers", "readers", "clickers"), strict=True))
+# Python 3.11 looks up a member of an enumeration by several calls.
+_OPENED, _CLICKED = MailEventKind.OPEN, MailEventKind.CLICK
 _LAST_READ = DATES.index("last_read_at")
 # The figures that count every event of a kind.
 _GROSS_FIGURES = {
@@ -100,7 +102,7 @@ class ActBatch:
         self, connection: Connection, mails: Mapping[int, MailState], acts: Sequence[Act | AnonymousAct]
     ) -> None:
         """Add acts in their order, except those of mails that are not among these."""
-        clicked = {act.delivery_id for act in acts if act.kind is MailEventKind.CLICK and isinstance(act, Act)}
+        clicked = {act.delivery_id for act in acts if act.kind is _CLICKED and isinstance(act, Act)}
         look_up_links(connection, mails, clicked)
         for act in acts:
             if isinstance(act, AnonymousAct):
@@ -110,7 +112,7 @@ class ActBatch:
 
     def add(self, kind: MailEventKind, mail: MailState, link_id: int | None) -> None:
         """Add an act of a mail, and the events that it proves."""
-        if kind is not MailEventKind.OPEN:
+        if kind is not _OPENED:
             for place in range(_PLACES.get(kind, 0)):
                 if mail.dates[2 * place] is None:
                     self.add_event(_PERSONAL[place], mail, None)

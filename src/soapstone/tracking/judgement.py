@@ -30,6 +30,8 @@ _MACHINE = {
     MailEventKind.OPEN: MailEventKind.MACHINE_OPEN,
     MailEventKind.CLICK: MailEventKind.MACHINE_CLICK,
 }
+# Python 3.11 looks up a member of an enumeration by several calls.
+_CLICK = MailEventKind.CLICK
 _Key = tuple[int, int, str]
 
 
@@ -50,7 +52,7 @@ class Judgement:
 
     def see(self, record: SpoolRecord) -> None:
         """Take note of a record before it is judged: its neighbours are judged by it."""
-        if record.kind is MailEventKind.CLICK and self._soon and record.delivery_id:
+        if record.kind is _CLICK and self._soon and record.delivery_id:
             clicks = self._clicks.setdefault(_key(record), [])
             clicks.append((record.at, record.position))
             if len(clicks) > MOST_CLICKS + 1:
@@ -58,7 +60,7 @@ class Judgement:
 
     def must_wait(self, record: SpoolRecord, handed_at: int | None, now: int) -> bool:
         """Return whether a click cannot be judged yet. `handed_at` is None while the mail is being sent."""
-        if record.kind is not MailEventKind.CLICK or not self._soon or not record.delivery_id:
+        if record.kind is not _CLICK or not self._soon or not record.delivery_id:
             return False
         fresh = handed_at is None or record.at - handed_at < FRESH
         # A clock that was set back must not keep it waiting.
@@ -68,7 +70,7 @@ class Judgement:
         """Return the kind of event that a record becomes; None if it repeats another one or tells nothing."""
         at, kind, message_id, delivery_id, _, address, agent = record
         known = _is_machine_agent(agent) or is_machine_address(address.decode("latin-1"))
-        if kind is MailEventKind.CLICK:
+        if kind is _CLICK:
             # Browsers open links, and they have an agent. An image may come from a mail program without one.
             machine = known or not agent or self._is_hasty(record, handed_at)
             return _MACHINE[kind] if machine else kind

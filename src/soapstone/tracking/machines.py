@@ -87,7 +87,7 @@ def may_read(agent: str) -> bool:
 
 def is_machine_address(address: str) -> bool:
     """Return whether an address belongs to a known scanner."""
-    return address.startswith(_MACHINE_ADDRESSES)
+    return address.rpartition(".")[0] in _MACHINE_NETWORKS
 
 
 def network_of(address: str) -> str:
@@ -108,7 +108,7 @@ def _network_of(address: str) -> str:
     return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
-# How the addresses of these networks begin.
-_MACHINE_ADDRESSES = tuple(
-    f"{network_of(str(each[0]))}." for network in _SCANNERS for each in network.subnets(new_prefix=24)
+# These networks in pieces of 256 addresses, as `network_of` names them.
+_MACHINE_NETWORKS = frozenset(
+    network_of(str(each[0])) for network in _SCANNERS for each in network.subnets(new_prefix=24)
 )
