@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import event
 from tests.postgresql import Databases
 
-from soapstone.accounts.account import Accounts
+from soapstone.accounts.account import Account, Accounts
 from soapstone.imports.spec import Column, ImportSpec, OptOut
 from soapstone.jobs.job import Job
-from soapstone.lists.lists import Lists
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.lists.profiles import Profiles
 from soapstone.store.database import Database
 
-PEOPLE, ROWS = 1_000, 100
+PEOPLE, ROWS, OTHERS = 1_000, 100, 6_000
 # No step of a plan may handle more rows than this; one that goes through the list for each row handles 100,000.
 MOST = 10 * (PEOPLE + ROWS)
 TABLES = ("contact", "membership", "list", "account", "opt_out", "suppression", "contact_event")
@@ -59,6 +59,10 @@ def database_url(postgresql_databases: Databases) -> Iterator[str]:
         ("by custom id", "vacuumed while empty"),
         ("by custom id", "vacuumed with one member"),
         ("by custom id", "vacuumed before the import"),
+        # The statistics are right, and know nothing of a new account.
+        ("by address", "with another account"),
+        ("by custom id", "with another account"),
+        ("with double mailboxes", "with another account"),
     ],
 )
 @pytest.mark.parametrize("case", CASES)
@@ -79,6 +83,9 @@ def test_no_step_goes_through_a_list_or_an_account_for_each_row(
         run_file(account, here, lines(0, 1, "old"), filling)
     if analyzed in ("vacuumed while empty", "vacuumed with one member"):
         vacuum(database)
+    if analyzed == "with another account":
+        other = Accounts(database).create("Others", time_zone="UTC", identifier=identifier)
+        add_contacts(database, other, Lists(database).create(other.id, "Others"))
     analyze(database)
     run_file(account, here, lines(0, PEOPLE, "old"), filling)
     if analyzed == "vacuumed before the import":
@@ -103,6 +110,21 @@ def lines(first: int, rows: int, value: str) -> bytes:
     return "".join(
         f"p{n}@x.com,c{n},{value},{value},{'unsubscribed' if n % 3 else ''}\n" for n in range(first, first + rows)
     ).encode()
+
+
+def add_contacts(database: Database, account: Account, contact_list: ContactList) -> None:
+    """Add contacts with so long addresses and custom ids that an index of these has one level more than one of ids."""
+    with database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO contact (account_id, email, email_key, unique_email, custom_id, created_at, updated_at)"
+            f" SELECT {account.id}, long, long, {'long' if account.identifier == 'email' else 'NULL'}, long, 0, 0 FROM"
+            f" (SELECT n || repeat('x', 200) || '@x.com' AS long FROM generate_series(1, {OTHERS}) AS n) AS people"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO membership (list_id, contact_id, account_id, number, state, added_at)"
+            f" SELECT {contact_list.id}, id, account_id, id, 'subscribed', 0 FROM contact"
+            f" WHERE account_id = {account.id}"
+        )
 
 
 def forget(database: Database) -> None:

@@ -4,46 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, text, tuple_
-
-from soapstone.store.database import Database
+from sqlalchemy import ColumnElement, Select, and_, tuple_
 
 # PostgreSQL's plan for a chunk, whatever its statistics say of fast-growing tables: look up rows one by one, because
 # hashing all contacts costs more as they grow, with memory for one chunk. Of two indexes it takes the one that leads to
 # fewer rows: by its own weights they cost the same while it takes a table for small. No cost is a reason to compile.
-_WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan")
+# Without sorting, only the index of an order serves a query that has it (Lookups.key).
+_WAYS = ("hashjoin", "mergejoin", "material", "seqscan", "bitmapscan", "sort")
 PLAN = "set_config('work_mem', '32MB', true), set_config('jit', 'off', true)" + "".join(
     [f", set_config('enable_{way}', 'off', true)" for way in _WAYS]
     + [f", set_config('cpu_{each}_cost', '1', true)" for each in ("tuple", "index_tuple")]
 )
-
-# Tables for whose rows statistics are missing, or that count as small and have more than twice as many rows. Where they
-# count as large, PostgreSQL itself goes by the size of their files.
-_OUTGROWN = text(
-    " UNION ALL ".join(
-        f"""
-        SELECT 1 FROM pg_class WHERE oid = '{table}'::regclass AND (
-          reltuples < 10000
-          AND (SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT 20100) AS few) > 2 * greatest(reltuples, 0) + 100
-          OR NOT EXISTS (
-            SELECT 1 FROM pg_stats WHERE tablename = '{table}' AND schemaname = relnamespace::regnamespace::text
-          ) AND EXISTS (SELECT 1 FROM {table})
-        )
-        """  # noqa: S608 - two names of our own
-        for table in ("contact", "membership")
-    )
-)
-
-
-def renew_statistics(database: Database) -> None:
-    """Let PostgreSQL look at the tables that a chunk is matched with, if they have outgrown its statistics.
-
-    A table that autovacuum saw empty counts as empty until it comes again. Until then an index of the account alone
-    seems as good as that of a person, and each row of a chunk would be looked for among everybody.
-    """
-    with database.read(autocommit=True) as connection:
-        if connection.execute(_OUTGROWN).first() is not None:
-            connection.exec_driver_sql("ANALYZE (SKIP_LOCKED) contact, membership")
+# Once the rows are matched, results may be sorted: the order of an index might else be that of a whole table.
+SORTS = "SET LOCAL enable_sort = on"
 
 
 class Lookups:
@@ -60,6 +33,16 @@ class Lookups:
     def same(self, column: ColumnElement[Any], value: ColumnElement[Any]) -> ColumnElement[bool]:
         """Return the condition that an indexed column has this value of another table."""
         return column == value if self._sqlite else and_(column >= value, column <= value)
+
+    def key(self, query: Select[Any], column: ColumnElement[Any], value: ColumnElement[Any]) -> Select[Any]:
+        """Return the query for those of an account's rows whose column has this value of another table.
+
+        An index of the account and the column must exist. One of the account alone costs PostgreSQL as little while its
+        statistics know nobody of the account, or the table as small; but it does not have the order of the column.
+        """
+        if self._sqlite:
+            return query.where(column == value)
+        return query.where(column >= value, column <= value).order_by(column).offset(0)
 
     def both(
         self, columns: tuple[ColumnElement[Any], ColumnElement[Any]], values: tuple[Any, ColumnElement[Any]]

@@ -116,62 +116,64 @@ class Matching:
         found = (
             select(contact_id).select_from(self._stage).order_by(contact_id).cte("found").prefix_with("MATERIALIZED")
         )
-        member = memberships.c
-        here = (member.list_id == self._list_id, member.contact_id == found.c.contact_id)
-        held = select(member.contact_id).where(*here).correlate(found).with_for_update().lateral("held")
+        here = self._member(found.c.contact_id)
+        held = select(memberships.c.contact_id).where(here).correlate(found).with_for_update().lateral("held")
         return select(func.count()).select_from(found.join(held, true()))
 
     def match(self, staged: Any) -> ColumnElement[Any]:
         """Return the contact of a row; of several, the oldest, members of the list first."""
-        mine = contacts.c.account_id == self._account.id
         if self._rows.key == "custom_id":
-            condition = and_(mine, contacts.c.custom_id == staged.c.key, contacts.c.custom_id != "")
+            first = self._found(staged, contacts.c.custom_id, contacts.c.custom_id != "")
         elif self._unique:
-            condition = and_(mine, contacts.c.unique_email == staged.c.key)
+            first = self._found(staged, contacts.c.unique_email)
         else:
             repeatable: ColumnElement[bool] = contacts.c.unique_email.is_(None)
             if self._sqlite:
                 # Or SQLite chooses the unique index for this, and scans all contacts of the account.
                 repeatable = func.likely(repeatable)
-            condition = and_(mine, contacts.c.email_key == staged.c.key, repeatable)
-        # Not the number itself: PostgreSQL would look for the lowest one by going through them all in their order.
-        oldest = func.min(contacts.c.id if self._sqlite else contacts.c.id + 0)
-        first = select(oldest).where(condition).correlate(staged)
+            first = self._found(staged, contacts.c.email_key, repeatable)
         if self._list_id is None or (self._unique and not self._doubles):
-            return first.scalar_subquery()
-        members = [self._members(first)]
+            return self._oldest(first)
+        members = [self._oldest(first, members=True)]
         if self._doubles:
-            double = and_(mine, contacts.c.email_key == staged.c.key, contacts.c.double_of.is_not(None))
-            others = select(oldest).where(double, contacts.c.unique_email.is_(None)).correlate(staged)
-            members.append(self._members(others))
-        return func.coalesce(*(member.scalar_subquery() for member in members), first.scalar_subquery())
+            double = (contacts.c.double_of.is_not(None), contacts.c.unique_email.is_(None))
+            members.append(self._oldest(self._found(staged, contacts.c.email_key, *double), members=True))
+        return func.coalesce(*members, self._oldest(first))
 
-    def _members(self, query: Any) -> Any:
-        """Return a query of contacts for those that are on the list, whatever their state."""
-        member = memberships.c
-        here = and_(member.contact_id == contacts.c.id, member.list_id == self._list_id)
-        if self._sqlite:
-            return query.join(memberships, here)
-        # A value, which PostgreSQL looks up; a join it might do by going through the list.
-        return query.where(select(member.contact_id).where(here).correlate(contacts).scalar_subquery().is_not(None))
+    def _found(self, staged: Any, column: ColumnElement[Any], *conditions: ColumnElement[bool]) -> FromClause:
+        """Return the ids of the account's contacts whose column has a row's key."""
+        query = select(contacts.c.id).where(contacts.c.account_id == self._account.id, *conditions)
+        return self._lookups.key(query, column, staged.c.key).correlate(staged).subquery("people")
+
+    def _oldest(self, found: FromClause, *, members: bool = False) -> ColumnElement[Any]:
+        """Return the lowest of these ids; with `members` of those on the list, whatever their state."""
+        query = select(func.min(found.c.id))
+        if members:
+            here = self._member(found.c.id)
+            # A value, which PostgreSQL looks up; a join it might do by going through the list.
+            query = query.where(
+                select(memberships.c.contact_id).where(here).correlate(found).scalar_subquery().is_not(None)
+            )
+        return query.scalar_subquery()
 
     def _statement(self) -> Any:
         """Return the statement that matches every row of the stage."""
         staged: Any = self._stage.alias("staged")
         source: Any
         if self._unique and self._rows.key == "email" and not self._doubles:
-            mine = and_(contacts.c.account_id == self._account.id, contacts.c.unique_email == staged.c.key)
+            mine = contacts.c.account_id == self._account.id
             if self._sqlite:
-                source = staged.outerjoin(contacts, mine)
+                source = staged.outerjoin(contacts, and_(mine, contacts.c.unique_email == staged.c.key))
             else:
                 # A query of its own, so that PostgreSQL looks each row up: see Lookups. Who is new is not looked for on
                 # the list.
                 names = {"id", "email_key", "unsubscribed_at", *self._rows.columns}
                 query = select(*(contacts.c[name] for name in sorted(names))).where(mine).correlate(staged)
+                query = self._lookups.key(query, contacts.c.unique_email, staged.c.key)
                 if self._list_id is not None:
                     query = query.outerjoin(memberships, self._member(contacts.c.id))
                     query = query.add_columns(memberships.c.state.label("member"), memberships.c.profile)
-                self._person = query.offset(0).lateral("person")
+                self._person = query.lateral("person")
                 if self._list_id is not None:
                     self._state, self._profile = self._person.c.member, self._person.c.profile
                 source = staged.outerjoin(self._person, true())
@@ -323,9 +325,9 @@ class Matching:
         )
         oldest = func.coalesce(contacts.c.double_of, contacts.c.id)
         # Two look-ups: PostgreSQL would find either by going through the whole account.
-        mine = other.c.account_id == self._account.id
-        mailbox = [other.c.id == oldest, and_(mine, other.c.double_of == oldest)]
-        return or_(left, *(exists(select(other.c.id).where(each, theirs).correlate(contacts)) for each in mailbox))
+        which = select(other.c.id).where(theirs).correlate(contacts)
+        doubles = self._lookups.key(which.where(other.c.account_id == self._account.id), other.c.double_of, oldest)
+        return or_(left, exists(which.where(other.c.id == oldest)), exists(doubles))
 
     def _member(self, contact_id: ColumnElement[Any]) -> ColumnElement[bool]:
         """Return the condition that a membership is the contact's on the list."""

@@ -32,7 +32,7 @@ from sqlalchemy.schema import CreateTable
 from soapstone.accounts.account import Account
 from soapstone.contacts.erased_addresses import any_erased, erased_among, has_erased
 from soapstone.imports.account_lock import hold
-from soapstone.imports.lookups import PLAN, Lookups
+from soapstone.imports.lookups import PLAN, SORTS, Lookups
 from soapstone.imports.matching import Matching, rows_in
 from soapstone.imports.member_numbers import MemberNumbers
 from soapstone.imports.opt_out_merge import OptOutMerge
@@ -189,6 +189,8 @@ class Merge:
         if not self._sqlite and ends and not self._spec.dry_run:
             connection.execute(self._matching.hold)
         connection.execute(self._matching.statement)
+        if not self._sqlite:
+            connection.exec_driver_sql(SORTS)
         if erased:
             self._refuse_deleted(connection)
         groups = connection.execute(self._matching.groups).all()

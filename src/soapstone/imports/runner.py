@@ -30,7 +30,6 @@ from soapstone.contacts.erased_addresses import erased_among, has_erased, keys_i
 from soapstone.contacts.mailboxes import has_doubles
 from soapstone.imports import scratch, sweep
 from soapstone.imports.columns import shortened
-from soapstone.imports.lookups import renew_statistics
 from soapstone.imports.merge import NOTHING, Merge, Merged
 from soapstone.imports.misfits import counted, misfits_of
 from soapstone.imports.outcomes import CODES, NAMES, REPAIRED, ImportCounts
@@ -180,8 +179,6 @@ class _Import:
             chunk.checkpoint = checkpoint | {"since": moment, "at": moment, "done_before": checkpoint["done"]}
 
     def _merge_stage(self, connection: Connection, staged: Staged) -> None:
-        if self._run.database.kind == "postgresql":
-            renew_statistics(self._run.database)
         for attempt in range(1, TRIES + 1):
             try:
                 with self._merge.staged(connection, staged.path), self._run.chunk(gives_way=True) as chunk:
