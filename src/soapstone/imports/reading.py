@@ -33,6 +33,8 @@ from soapstone.vocabulary.rows import ImportOutcome
 NEWS = 0.3
 # Stages that may be ahead of the merge, the one being merged included: all of a chunk, while the next one is parsed.
 AHEAD = 10
+# Rows of the first chunk, for which the merge has to wait.
+FIRST_ROWS = 5_000
 # Keys for each stage that tell where to cut a chunk.
 SAMPLED = 128
 
@@ -148,7 +150,7 @@ def read(task: Task) -> Iterator[Event]:
             keys_of,
             header=spec.header,
             range_rows=task.chunk_rows,
-            first_rows=task.stage_rows,
+            first_rows=min(task.stage_rows, FIRST_ROWS),
             scratch=folder,
             holds=rows.is_key,
         )
