@@ -6,16 +6,18 @@ import csv
 import io
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
+from sqlalchemy.engine.interfaces import CacheStats
 
 from soapstone.accounts.account import Account
 from soapstone.imports.formulas import escaped
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.imports.stage import BLOCK_ROWS
 from soapstone.jobs.job import Job
-from soapstone.lists.lists import ContactList
+from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contacts
 
@@ -45,3 +47,24 @@ def test_odd_values_arrive_as_they_are(
     with database.read() as connection:
         found = connection.execute(select(contacts.c.email, contacts.c.first_name, contacts.c.last_name)).all()
     assert {email: (first, last) for email, first, last in found} == names
+
+
+def test_no_statement_is_compiled_for_an_import_like_an_earlier_one(
+    database: Database, account: Account, newsletter: ContactList, run_file: Callable[..., Job]
+) -> None:
+    """To compile those of the merge takes longer than the merge of a short file."""
+    other = Lists(database).create(account.id, "Other")
+    run_file(account, newsletter, b"a@x.com,Ann,A\nb@x.com,Ben,B\n", ADD)
+    executed: list[str] = []
+    compiled: list[str] = []
+
+    def look(_: Any, __: Any, statement: str, ___: Any, context: Any, ____: Any) -> None:
+        executed.append(statement)
+        if context.cache_hit is CacheStats.CACHE_MISS:
+            compiled.append(statement)
+
+    event.listen(database.engine, "after_cursor_execute", look)
+    job = run_file(account, other, b"c@x.com,Cem,C\nd@x.com,Dora,D\n", ADD)
+    assert job.counters["added"] == 2
+    assert [statement for statement in executed if "import_matched" in statement]
+    assert compiled == []

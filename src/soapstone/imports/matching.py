@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import Any
 
@@ -70,20 +71,7 @@ class Matching:
         self._person: FromClause = contacts
         self._state: ColumnElement[Any] = null() if list_id is None else memberships.c.state
         self._profile: ColumnElement[Any] = memberships.c.profile
-        self.table = Table(
-            "import_matched",
-            MetaData(),
-            # The row's place in the stage and in the file, its contact, the contact's state on the list so far, and the
-            # outcome.
-            TableColumn("n", Integer, primary_key=self._sqlite, autoincrement=False),
-            *([TableColumn("row", Id, nullable=False)] if self._sqlite else []),
-            TableColumn("contact_id", Id),
-            TableColumn("membership", Text),
-            TableColumn("outcome", Integer, nullable=False),
-            TableColumn("record_changed", Boolean, nullable=False),
-            TableColumn("profile_changed", Boolean, nullable=False),
-            prefixes=["TEMPORARY"],
-        )
+        self.table = _matched(self._stage, on_sqlite=self._sqlite)
         self.staged: FromClause = self._stage
         self.joined: FromClause
         self.row: ColumnElement[bool]
@@ -91,8 +79,6 @@ class Matching:
             self.row = self._stage.c.n == self.table.c.n
             self.joined = self.table.join(self._stage, self.row)
         else:
-            for column in list(self._stage.c)[1:]:
-                self.table.append_column(TableColumn(column.name, column.type))
             self.staged, self.joined, self.row = self.table, self.table, true()
         self.statement = self._statement()
         self.found = func.coalesce(self.table.c.contact_id, 0)
@@ -407,3 +393,26 @@ def _numbers(packed: bytes) -> Iterable[int]:
     if sys.byteorder == "little":
         numbers.byteswap()
     return numbers
+
+
+@lru_cache(64)
+def _matched(stage: Table, *, on_sqlite: bool) -> Table:
+    """Return the table of the matches of all stages with the columns of this one."""
+    table = Table(
+        "import_matched",
+        MetaData(),
+        # The row's place in the stage and in the file, its contact, the contact's state on the list so far, and the
+        # outcome.
+        TableColumn("n", Integer, primary_key=on_sqlite, autoincrement=False),
+        *([TableColumn("row", Id, nullable=False)] if on_sqlite else []),
+        TableColumn("contact_id", Id),
+        TableColumn("membership", Text),
+        TableColumn("outcome", Integer, nullable=False),
+        TableColumn("record_changed", Boolean, nullable=False),
+        TableColumn("profile_changed", Boolean, nullable=False),
+        prefixes=["TEMPORARY"],
+    )
+    if not on_sqlite:
+        for column in list(stage.c)[1:]:
+            table.append_column(TableColumn(column.name, column.type))
+    return table
