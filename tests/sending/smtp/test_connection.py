@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -91,7 +90,7 @@ def pipelining(request: pytest.FixtureRequest) -> bool:
 
 
 async def twice(connection: SmtpConnection) -> tuple[Outcome, Outcome]:
-    return await connection.send(ENVELOPE), await connection.send(replace(ENVELOPE, rcpt_to=b"cy@example.org"))
+    return await connection.send(ENVELOPE), await connection.send(ENVELOPE._replace(rcpt_to=b"cy@example.org"))
 
 
 def test_mails_go_out_one_after_another(pipelining: bool) -> None:
@@ -263,13 +262,13 @@ def test_a_mail_that_is_stopped_while_it_is_under_way_is_uncertain(pipelining: b
 
 def test_addresses_do_not_end_commands(pipelining: bool) -> None:
     server = Server({}, pipelining=pipelining)
-    envelope = replace(ENVELOPE, rcpt_to=b"bob@example.org>\r\nRCPT TO:<eve@example.org")
+    envelope = ENVELOPE._replace(rcpt_to=b"bob@example.org>\r\nRCPT TO:<eve@example.org")
     assert converse(server, lambda connection: connection.send(envelope)).verdict is Verdict.FAILED
     assert not [line for line in server.lines if b"eve" in line]
 
 
 def test_other_letters_before_the_at_sign_go_to_servers_that_take_them(pipelining: bool) -> None:
-    envelope = replace(ENVELOPE, rcpt_to="jörg@example.org".encode(), smtputf8=True)
+    envelope = ENVELOPE._replace(rcpt_to="jörg@example.org".encode(), smtputf8=True)
     server = Server({}, pipelining=pipelining)
     assert converse(server, lambda connection: connection.send(envelope)).verdict is Verdict.FAILED
     server = Server({"EHLO": b"250-server\r\n250 SMTPUTF8\r\n"}, pipelining=pipelining)

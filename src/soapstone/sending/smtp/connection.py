@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Generator
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aiosmtplib import SMTP, SMTPAuthenticationError, SMTPException, SMTPHeloError, SMTPResponseException
 
@@ -36,8 +36,7 @@ _AT_LINE = re.compile(rb"(?m)^\.")
 _BREAK = re.compile(rb"[\r\n\0]")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A mail with its addresses: ASCII, except local parts with `smtputf8` (RFC 6531); lines end in CR LF."""
 
     mail_from: bytes
