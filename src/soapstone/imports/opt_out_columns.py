@@ -392,7 +392,7 @@ COLUMNS = (
         words=_words(
             subscribed=["Subscribed"], left=["Unsubscribed", "No consent", "Archived"], suppressed=["Bounced"]
         ),
-        source="developers.pipedrive.com, field marketing_status of a person; exports with this heading",
+        source="field marketing_status of a person, as public clients of its API name it; not seen in a file",
     ),
     OptOutColumn(
         product="Google Groups",
@@ -406,7 +406,7 @@ COLUMNS = (
         headings=("Email preference",),
         ambiguous=True,
         words=_words(subscribed=["All email", "Each email", "Digest", "Abridged"], left=["No email"]),
-        source="as above; support.google.com/groups/answer/9792489",
+        source="the choices of its member pages; not seen in a file",
     ),
     # beehiiv, Mailcoach and many others (github.com/TryGhost/migrate packages/mg-beehiiv-members).
     OptOutColumn(
