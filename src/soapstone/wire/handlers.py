@@ -12,8 +12,6 @@ from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.faults import Fault
 from soapstone.wire.types import Struct
 
-log = logging.getLogger(__name__)
-
 Handler = Callable[[Any, Any], Any]
 
 
@@ -29,6 +27,8 @@ class HandlerModules:
         self._contract = contract
         self._reads = reads
         self._package = package
+        # Operators filter the log by contract.
+        self._log = logging.getLogger(f"{package}.service")
         self.modules = modules
         self.get = cache(self._get)
 
@@ -47,7 +47,7 @@ class HandlerModules:
         handler = self.get(operation.name)
         if handler is None:
             told = {"address": peer or "-", "operation": operation.name, "login": call.login.name}
-            log.warning("operation is not available", extra={**told, "account": call.login.account_id})
+            self._log.warning("operation is not available", extra={**told, "account": call.login.account_id})
             raise Fault(f"[NotImplemented] {operation.name} is not available yet.")
         if operation.name.startswith(self._reads):
             return repeated(lambda: handler(call, request))
