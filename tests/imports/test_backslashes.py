@@ -160,3 +160,10 @@ def test_headings_and_files_of_sends_are_read_so_too(tmp_path: Path) -> None:
     assert names == ["Email", 'Size "EU", cm', "Name"]
     (row,) = SuppliedFile(path, FileForm(header=True)).rows()
     assert (row.address, row.values["name"]) == ("ann@example.com", 'Ann "A", Jr')
+
+
+def test_backslashes_of_other_values_hide_no_quotes() -> None:
+    """Names of logins and paths hold them, in each row of a file."""
+    rows = [[f"u{number}@example.com", "DOM\\u", "subscribed"] for number in range(module.MOST_TRIED + 1)]
+    rows.append(["left@example.com", 'said "hi", then left', "unsubscribed"])
+    assert read(mailpoet([["email", "note", "status"], *rows]))[1:] == rows

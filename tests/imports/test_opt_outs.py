@@ -117,6 +117,10 @@ def test_mail_means_letters_beside_a_column_for_e_mail(headings: list[str], coun
         ("Email status", ["valid", "unsubscribed", ""], ["unclear", "left", ""]),
         ("Email status - other", ["Active", "Unsubscribed", ""], ["", "left", ""]),
         ("Email permission status", ["Express", "Unsubscribed", "Implied", "Not set"], ["", "left", "", "left"]),
+        ("Email On Hold", ["0", "1", "2", "No"], ["", "suppressed", "left", ""]),
+        ("On Hold", ["No", "On Hold Bounce"], ["", "suppressed"]),
+        # An account or a bill may be on hold.
+        ("On Hold", ["0", "1"], ["", ""]),
         ("dnc", ["0", "", "1", "2", "3", "9"], ["", "", "left", "suppressed", "left", "unclear"]),
     ],
 )

@@ -79,9 +79,14 @@ def _questionable(file: BinaryIO, block: Block, dialect: Dialect) -> Iterator[li
     file.seek(block.start.offset)
     raw = file.read(block.end.offset - block.start.offset)
     lines = _lines(raw + b"".join(file.readline(BLOCK) for _ in range(LINES)), dialect)
+    pair = f"\\{dialect.qualifier}"
+    begins = [number - block.start.line for number in block.lines]
     for position in held:
-        first = block.lines[position] - block.start.line
-        yield lines[first : first + LINES]
+        first = begins[position]
+        ends = begins[position + 1] if position + 1 < len(begins) else first + LINES
+        # Others tell nothing, and may be many: a backslash stands in paths and names of logins, too.
+        if any(pair in line for line in lines[first:ends]):
+            yield lines[first : first + LINES]
 
 
 def _lines(raw: bytes, dialect: Dialect) -> list[str]:

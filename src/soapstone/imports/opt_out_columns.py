@@ -11,17 +11,13 @@ from typing import Literal, get_args
 # "suppressed": the address must get nothing at all. "unclear": the value is unknown. The later of two counts.
 Meaning = Literal["", "waiting", "unclear", "left", "suppressed"]
 
-
 STRENGTH: Mapping[Meaning, int] = {meaning: strength for strength, meaning in enumerate(get_args(Meaning))}
-
 
 # The meanings that end a subscription, with their rank among the rows of one contact.
 OUT: Mapping[Meaning, int] = {"left": 1, "suppressed": 2}
 
-
 # Values of a column that are remembered with their meaning: most columns have few.
 KNOWN_VALUES = 10_000
-
 
 # The values of a column: words; yes for an opt-out; no for an opt-out; the time of an opt-out.
 Form = Literal["words", "flag", "consent", "time"]
@@ -333,12 +329,16 @@ COLUMNS = (
     ),
     OptOutColumn(
         product="CiviCRM",
-        headings=("On Hold", "Email On Hold"),
-        form="words",
+        headings=("On Hold",),
         ambiguous=True,
-        # Numbers are those of the API.
-        words=_words(subscribed=["No", "0"], left=["On Hold Opt Out", "2"], suppressed=["On Hold Bounce", "1"]),
+        words=_words(subscribed=["No"], left=["On Hold Opt Out"], suppressed=["On Hold Bounce"]),
         source="github.com/civicrm/civicrm-core CRM/Core/PseudoConstant.php (emailOnHoldOptions)",
+    ),
+    OptOutColumn(
+        product="CiviCRM",
+        headings=("Email On Hold",),
+        words=_words(subscribed=["No", "0"], left=["On Hold Opt Out", "2"], suppressed=["On Hold Bounce", "1"]),
+        source="as above, with the numbers of its API",
     ),
     OptOutColumn(
         product="Odoo",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 from operator import methodcaller
 from pathlib import Path
@@ -41,7 +41,7 @@ class Stage:
         self._texts = rows.texts[1:]
         self._documents = [*(["profile"] if rows.has_profile else []), *(["fields"] if keeps_fields else [])]
 
-    @property
+    @cached_property
     def table(self) -> Table:
         """The table as the merge sees it."""
         return _table(self.kind, tuple(self._texts), tuple(self._documents))
