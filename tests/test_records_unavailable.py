@@ -260,14 +260,14 @@ def test_a_key_is_free_again_that_was_taken_before_the_fault(
 ) -> None:
     caplog.set_level(logging.CRITICAL)
     fault = locked(site.database)
-    real = type(site.product.contacts).add
+    real = type(site.product.contacts).create
 
-    def hindered(*given: Any, **more: Any) -> int:
+    def hindered(*given: Any, **more: Any) -> Any:
         fault.__enter__()
         return real(*given, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(type(site.product.contacts), "add", hindered)
+        patch.setattr(type(site.product.contacts), "create", hindered)
         assert site.rest(**{"Idempotency-Key": "one"}).status_code == 503
     fault.__exit__(None, None, None)
     assert [site.rest(**{"Idempotency-Key": "one"}).status_code for _ in range(2)] == [201, 201]

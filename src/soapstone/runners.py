@@ -48,7 +48,7 @@ def runners(product: Product, *, simulates: bool = False) -> dict[str, Runner]:
         settings.drafts,
         server=smtp_server(settings),
         options=mail_options(product),
-        simulator=Simulator(product.database, _retries(settings)) if simulates else None,
+        simulator=Simulator(product.database, retries_of(settings)) if simulates else None,
     )
     return {
         **dict.fromkeys(IMPORTS, run_import),
@@ -108,13 +108,14 @@ def smtp_server(settings: Settings) -> SmtpServer | None:
         SmtpAddress.of(settings.smtp_url),
         connections=settings.smtp_connections,
         rates=Rates(settings.smtp_rate, settings.smtp_domain_rate),
-        retries=_retries(settings),
+        retries=retries_of(settings),
         timeout=settings.smtp_timeout_seconds,
         local_hostname=settings.smtp_hostname or None,
     )
 
 
-def _retries(settings: Settings) -> Retries:
+def retries_of(settings: Settings) -> Retries:
+    """Return how deferred mails are tried again."""
     return Retries(
         first=timedelta(seconds=settings.smtp_retry_seconds), limit=timedelta(hours=settings.smtp_retry_hours)
     )

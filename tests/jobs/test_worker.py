@@ -341,10 +341,11 @@ def test_a_job_cancelled_after_its_last_chunk_ends_instead_of_waiting(
         assert Jobs(database).cancel([account.id], job_id)
         raise Snooze(delay, "The server is away.") if delay else Stopped
 
-    Worker(database, blobs, {"count": wait}, idle=0.01).run(until=lambda: True)
+    run_until_over(database, blobs, count=wait)
     job = Jobs(database).get([account.id], job_id)
     assert job is not None
-    assert (job.state, job.error, job.counters, job.attempt) == ("cancelled", "", {"done": 1}, 1)
+    # The second attempt may still have to store what the first one left.
+    assert (job.state, job.error, job.counters, job.attempt) == ("cancelled", "", {"done": 1}, 2)
     assert job.finished_at is not None
     assert job.lease_until is None
     assert Jobs(database).events(job_id)[-1].state == "cancelled"

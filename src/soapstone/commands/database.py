@@ -154,7 +154,8 @@ def move(
 ) -> None:
     """Move all records from SQLite to PostgreSQL. Stop the server first; files stay in the data folder."""
     from soapstone.commands.step_display import step_display
-    from soapstone.sending.smtp.delivery_log import adopt_killed
+    from soapstone.runners import retries_of
+    from soapstone.sending.smtp.delivery_log import adopt_all
     from soapstone.store.move import Move
 
     settings = settings_of(data, database)
@@ -168,8 +169,8 @@ def move(
             stop("The target must be a PostgreSQL database: --to postgresql://…")
         schema.check(source)
         HighWaterMark.of(source, settings.data_dir).check(source)
-        # Journals stay behind, and without them all mails that killed sends had in hand would be uncertain.
-        adopt_killed(source, Blobs(settings.blobs))
+        # Journals stay behind, and without them all mails that sends had in hand would be uncertain.
+        adopt_all(source, Blobs(settings.blobs), retries_of(settings))
         path = source.path.resolve()
         # A file that no process has open holds all records: it has no write-ahead log.
         source.engine.dispose()

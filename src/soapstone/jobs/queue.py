@@ -14,7 +14,7 @@ from soapstone.jobs import leases, wakeups
 from soapstone.jobs.job import Job, JobEvent, log_end
 from soapstone.store.database import Database
 from soapstone.store.ranges import within
-from soapstone.store.tables import job_events, jobs, workers
+from soapstone.store.tables import deliveries, job_events, jobs, workers
 from soapstone.store.timestamps import EPOCH, Instant
 from soapstone.vocabulary.jobs import ENDED
 
@@ -174,16 +174,25 @@ class Jobs:
     def cancel(self, account_ids: Collection[int] | None, job_id: int) -> bool:
         """Ask a job to end: a queued one ends at once, a running one after its chunk; False if it is over already.
 
-        The work done so far stays done and counted.
+        The work done so far stays done and counted. A queued send whose mails may be under way is due now, and ends
+        when what became of them is stored.
         """
+        table = deliveries
+        under_way = select(table.c.id).where(table.c.job_id == jobs.c.id, table.c.next_try_at.is_not(None))
+        is_unsettled = under_way.where(table.c.state == "handing").exists()
         with self._database.write() as connection:
             mine = jobs.c.id == job_id
             if account_ids is not None:
                 mine &= jobs.c.account_id.in_(account_ids)
-            queued = cancel_queued(connection, mine)
-            running = connection.execute(update(jobs).where(mine, jobs.c.state == "running").values(cancel_asked=True))
+            queued = cancel_queued(connection, mine & ~is_unsettled)
+            unsettled = update(jobs).where(mine, jobs.c.state == "queued")
+            asked = connection.execute(unsettled.values(cancel_asked=True, paused=False, due_at=now())).rowcount
+            if asked:
+                wakeups.defer(connection, job_id)
+            running = update(jobs).where(mine, jobs.c.state == "running").values(cancel_asked=True)
+            asked += connection.execute(running).rowcount
         log_cancelled(queued)
-        return bool(queued or running.rowcount)
+        return bool(queued or asked)
 
     def pause(self, account_ids: Collection[int] | None, job_id: int, paused: bool = True) -> bool:
         """Pause a job, after its present chunk; False if it is over, or paused already.

@@ -28,7 +28,7 @@ class _Statements:
     def __init__(self, kind: str) -> None:
         # In this order: the session gets the attempt's name when it has got the row.
         fence = update(jobs).where(
-            jobs.c.id == bindparam("number"), jobs.c.attempt == bindparam("mine"), jobs.c.state == "running"
+            jobs.c.id == bindparam("number"), jobs.c.attempt == bindparam("mine"), jobs.c.state == bindparam("in_state")
         )
         told = [jobs.c.cancel_asked, jobs.c.paused, *([] if kind == "sqlite" else [leases.named("session")])]
         self.fence = fence.values(lease_until=leases.until(kind)).returning(*told)
@@ -103,11 +103,18 @@ class Run:
     """One attempt at a job, as its runner sees it.
 
     `job` is the state after the last committed chunk; `progressed` says whether a chunk of this attempt made progress,
-    `stopping` whether the worker ends.
+    `stopping` whether the worker ends. The job must be in this `state`, and stay in it, to be changed.
     """
 
     def __init__(
-        self, database: Database, blobs: Blobs, job: Job, *, lease: timedelta, stopping: Callable[[], bool]
+        self,
+        database: Database,
+        blobs: Blobs,
+        job: Job,
+        *,
+        lease: timedelta,
+        stopping: Callable[[], bool],
+        state: str = "running",
     ) -> None:
         self.database = database
         self.blobs = blobs
@@ -116,6 +123,7 @@ class Run:
         self._lease = lease
         self._statements = _STATEMENTS[database.kind]
         self.stopping = stopping
+        self._state = state
         self._connection: Connection | None = None
         # Whether the last chunk may be stored or not.
         self._is_in_doubt = False
@@ -200,33 +208,46 @@ class Run:
     def release(self, delay: timedelta = timedelta(0), reason: str = "") -> None:
         """Return the job to the queue, to go on from its checkpoint; its error is the reason for the delay.
 
-        One that was cancelled since its last chunk ends instead: nobody would heed that while it waits.
+        There is no delay for a job that was cancelled during this attempt: the next one ends it.
         """
-        # Without a delay it stays as due as it is: the clock may be set back.
-        due = max(self.job.due_at, now() + delay) if delay else self.job.due_at
-        waiting = {"state": "queued", "due_at": due, "lease_until": None, "worker": "", "error": reason}
         with self.database.write() as connection:
-            is_cancelled = self._fence(connection, heed=False).cancel_asked
-            values = _ended("cancelled") if is_cancelled else waiting
-            connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
-            if not (delay or is_cancelled):
+            is_cancelled = self._fence(connection, heed=False).cancel_asked and not self.job.cancel_asked
+            # Without a delay it stays as due as it is: the clock may be set back.
+            is_delayed = delay and not is_cancelled
+            due = max(self.job.due_at, now() + delay) if is_delayed else self.job.due_at
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == self.job.id)
+                .values(state="queued", due_at=due, lease_until=None, worker="", error=reason)
+            )
+            if is_cancelled:
+                connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(paused=False))
+            if not is_delayed:
                 wakeups.defer(connection, self.job.id)
-        if is_cancelled:
-            self._log_end("cancelled")
 
     def _end(self, state: str, error: str = "", **others: Any) -> None:
         with self.database.write() as connection:
             self._fence(connection, heed=False)
-            values = _ended(state, error=error, **others)
+            # It is not paused, whatever came since its last chunk.
+            values = {
+                "state": state,
+                "error": error,
+                "finished_at": now(),
+                "lease_until": None,
+                "paused": False,
+                **others,
+            }
             connection.execute(update(jobs).where(jobs.c.id == self.job.id).values(**values))
-        self._log_end(state, error)
-
-    def _log_end(self, state: str, error: str = "") -> None:
         log_end(self.job.id, self.job.kind, self.job.account_id, state, error)
 
     def _fence(self, connection: Connection, *, heed: bool = True) -> Any:
         """Make sure that the job is this attempt's; return what is asked of it."""
-        given = {"number": self.job.id, "mine": self.job.attempt, **leases.given(self.database.kind, self._lease)}
+        given = {
+            "number": self.job.id,
+            "mine": self.job.attempt,
+            "in_state": self._state,
+            **leases.given(self.database.kind, self._lease),
+        }
         if self.database.kind == "postgresql":
             given["session"] = leases.session_name(self.job.id, self.job.attempt)
         asked = connection.execute(self._statements.fence, given).one_or_none()
@@ -235,11 +256,6 @@ class Run:
 
     def _reread(self, values: Mapping[str, Any]) -> None:
         self.job = Job(**(self.job.__dict__ | dict(values)))
-
-
-def _ended(state: str, **others: Any) -> dict[str, Any]:
-    """Return the columns of a job that ends. It is not paused, whatever came since its last chunk."""
-    return {"state": state, "finished_at": now(), "lease_until": None, "paused": False, **others}
 
 
 def _heed(asked: Any, *, heed: bool = True) -> None:

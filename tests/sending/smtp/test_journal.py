@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tests.sending.scripted import Said, ScriptedServer
 
 from soapstone.accounts.link_keys import LinkKeys
 from soapstone.clock import Shift, now, shifted
 from soapstone.jobs.job import Job
-from soapstone.jobs.run import LeaseLost
+from soapstone.jobs.run import LeaseLost, Run
 from soapstone.jobs.worker import MOST_CRASHES, Worker
 from soapstone.sending.mail.builder import MailOptions
 from soapstone.sending.runner import SendRunner
@@ -29,9 +29,10 @@ from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp import delivery, delivery_log, journal
 from soapstone.sending.smtp.journal import Heard, Journal, JournalError
 from soapstone.sending.smtp.replies import Outcome, Stage, Verdict
+from soapstone.sending.smtp.retries import Retries
 from soapstone.sending.smtp.server import SmtpServer
 from soapstone.store.database import Database
-from soapstone.store.tables import jobs
+from soapstone.store.tables import deliveries, jobs
 from soapstone.store.transient_errors import RecordsUnavailable
 
 TAKEN = Outcome(verdict=Verdict.ACCEPTED, stage=Stage.CONTENT, reply="250 2.0.0 Zoë is glad")
@@ -456,6 +457,76 @@ def test_a_send_that_is_given_up_after_crashes_does_not_forget_what_was_sent(
         office.work()
     assert Counter([*copy.accepted, *server.accepted]) == Counter(f"p{number}@example.com" for number in range(30))
     assert office.job(ticket).state == "completed"
+    assert list(journal._folder(office.database).iterdir()) == []
+
+
+def left_behind(office: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Copy]:
+    """A send of one client, of 30 mails, as it is when its worker dies after many of them, and what it had sent."""
+    with ScriptedServer(lambda said: None) as server:
+        ticket = begin(office, server, 30, 1)
+        made = copies(office, folder, server, monkeypatch)
+    copy = next(each for each in made[30:] if journal_ends_with_intent(each))
+    copy.restore(office)
+    return ticket, copy
+
+
+@contextmanager
+def another_server(office: Any) -> Iterator[ScriptedServer]:
+    with ScriptedServer(lambda said: None) as server:
+        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
+        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
+        yield server
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("state", ["running", "queued", "failed"])
+def test_records_that_are_moved_need_no_journal(
+    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """A killed send, one that could not store its results, and one that was given up."""
+    ticket, copy = left_behind(office, tmp_path / "copies", monkeypatch)
+    ended = {"finished_at": now(), "error": "Its worker died."} if state == "failed" else {}
+    with office.database.write() as connection:
+        connection.execute(update(jobs).values(state=state, **ended))
+    delivery_log.adopt_all(office.database, office.blobs, Retries())
+    job = office.job(ticket)
+    assert (job.state, job.error, "journal" in job.checkpoint) == (state, ended.get("error", ""), False)
+    assert (job.finished_at is None) == (state != "failed")
+    shutil.rmtree(journal._folder(office.database))
+    with another_server(office) as server:
+        assert office.jobs.retry(None, ticket.job.id) == (state == "failed")
+        office.jobs.expire_leases()
+        office.work()
+    # The one whose intent alone is known is tried again.
+    sent = Counter([*copy.accepted, *server.accepted])
+    assert len(sent) == 30
+    assert sent.total() <= 31
+    assert office.job(ticket).state == "completed"
+
+
+@ONLY_SQLITE
+@pytest.mark.parametrize("how", ["during its attempt", "while it waits"])
+def test_a_send_that_is_cancelled_stores_first_what_was_sent(
+    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """It could not store the last results, since the disk was full."""
+    ticket, copy = left_behind(office, tmp_path / "copies", monkeypatch)
+    office.jobs.expire_leases()
+    run = Run(office.database, office.blobs, office.job(ticket), lease=timedelta(0), stopping=lambda: False)
+    if how == "during its attempt":
+        assert office.jobs.cancel(None, ticket.job.id)
+    run.release(timedelta(hours=1), "The disk is full.")
+    if how == "while it waits":
+        assert office.jobs.cancel(None, ticket.job.id)
+    with another_server(office) as server:
+        office.work()
+        office.sender.sweep()
+    job = office.job(ticket)
+    assert (job.state, server.accepted) == ("cancelled", [])
+    with office.database.read() as connection:
+        states = Counter(connection.execute(select(deliveries.c.state)).scalars())
+    assert states["handing"] == 0
+    assert states["handed"] >= len(copy.accepted) - 1
     assert list(journal._folder(office.database).iterdir()) == []
 
 

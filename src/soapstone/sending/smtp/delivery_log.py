@@ -240,17 +240,19 @@ def adopt(run: Run, retries: Retries) -> None:
         journals.forget(database, name)
 
 
-def adopt_killed(database: Database, blobs: Blobs) -> None:
-    """Take over from the attempts of unfinished sends that were killed, so that none of them needs its journal.
+def adopt_all(database: Database, blobs: Blobs, retries: Retries) -> None:
+    """Take over from the last attempts of all sends that may go on, so that none of them needs its journal.
 
-    For an installation without a worker. The sends stay as they are, and their next attempts go on from there.
+    For an installation without a worker: they were killed, given up, or wait since their results could not be stored.
+    The sends stay in their states, and their next attempts go on from there.
     """
-    query = select(jobs).where(jobs.c.finished_at.is_(None), jobs.c.state == "running", jobs.c.kind.in_(SENDS))
+    query = select(jobs).where(jobs.c.state.in_(("queued", "running", "failed")), jobs.c.kind.in_(SENDS))
     with database.read() as connection:
         found = [Job.of(row) for row in connection.execute(query).mappings()]
     for job in found:
         if "journal" in job.checkpoint:
-            adopt(Run(database, blobs, job, lease=timedelta(0), stopping=lambda: False), Retries())
+            run = Run(database, blobs, job, lease=timedelta(0), stopping=lambda: False, state=job.state)
+            adopt(run, retries)
 
 
 def release(run: Run, phase: str) -> None:
