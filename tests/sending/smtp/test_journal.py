@@ -433,33 +433,6 @@ def test_a_send_that_cannot_begin_again_does_not_forget_what_was_sent(
     assert office.job(ticket).state == "completed"
 
 
-@ONLY_SQLITE
-def test_a_send_that_is_given_up_after_crashes_does_not_forget_what_was_sent(
-    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Its worker died ten times before it could store anything; the send is retried when that is mended."""
-    with ScriptedServer(lambda said: None) as server:
-        ticket = begin(office, server, 30, 1)
-        made = copies(office, tmp_path / "copies", server, monkeypatch)
-    copy = next(each for each in made[30:] if journal_ends_with_intent(each))
-    copy.restore(office)
-    with office.database.write() as connection:
-        connection.execute(update(jobs).values(deaths=MOST_CRASHES))
-    with ScriptedServer(lambda said: None) as server:
-        smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
-        office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
-        office.work()
-        assert office.job(ticket).state == "failed"
-        assert "died" in office.job(ticket).error
-        # As the hourly maintenance does.
-        office.sender.sweep()
-        assert office.jobs.retry(None, ticket.job.id)
-        office.work()
-    assert Counter([*copy.accepted, *server.accepted]) == Counter(f"p{number}@example.com" for number in range(30))
-    assert office.job(ticket).state == "completed"
-    assert list(journal._folder(office.database).iterdir()) == []
-
-
 def left_behind(office: Any, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Copy]:
     """A send of one client, of 30 mails, as it is when its worker dies after many of them, and what it had sent."""
     with ScriptedServer(lambda said: None) as server:
@@ -476,6 +449,27 @@ def another_server(office: Any) -> Iterator[ScriptedServer]:
         smtp = SmtpServer(server.address, connections=1, local_hostname="c.example")
         office.sender = SendRunner(office.database, office.mail, office.drafts, server=smtp)
         yield server
+
+
+@ONLY_SQLITE
+def test_a_send_that_is_given_up_after_crashes_does_not_forget_what_was_sent(
+    office: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its worker died ten times before it could store anything; the send is retried when that is mended."""
+    ticket, copy = left_behind(office, tmp_path / "copies", monkeypatch)
+    with office.database.write() as connection:
+        connection.execute(update(jobs).values(deaths=MOST_CRASHES))
+    with another_server(office) as server:
+        office.work()
+        assert office.job(ticket).state == "failed"
+        assert "died" in office.job(ticket).error
+        # As the hourly maintenance does.
+        office.sender.sweep()
+        assert office.jobs.retry(None, ticket.job.id)
+        office.work()
+    assert Counter([*copy.accepted, *server.accepted]) == Counter(f"p{number}@example.com" for number in range(30))
+    assert office.job(ticket).state == "completed"
+    assert list(journal._folder(office.database).iterdir()) == []
 
 
 @ONLY_SQLITE
