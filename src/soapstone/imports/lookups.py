@@ -37,8 +37,9 @@ class Lookups:
     def key(self, query: Select[Any], column: ColumnElement[Any], value: ColumnElement[Any]) -> Select[Any]:
         """Return the query for those of an account's rows whose column has this value of another table.
 
-        An index of the account and the column must exist. One of the account alone costs PostgreSQL as little while its
-        statistics know nobody of the account, or the table as small; but it does not have the order of the column.
+        An index of the account and the column must exist. PostgreSQL thinks that an index of the account alone costs as
+        little, while its statistics have no rows of the account, or few rows at all. But that index is not in the order
+        of the column.
         """
         if self._sqlite:
             return query.where(column == value)

@@ -174,8 +174,8 @@ class Jobs:
     def cancel(self, account_ids: Collection[int] | None, job_id: int) -> bool:
         """Ask a job to end: a queued one ends at once, a running one after its chunk; False if it is over already.
 
-        The work done so far stays done and counted. A queued send whose mails may be under way is due now, and ends
-        when what became of them is stored.
+        The work done so far stays done and counted. A queued send whose mails may be under way is due now: its next
+        attempt stores their results and ends it.
         """
         table = deliveries
         under_way = select(table.c.id).where(table.c.job_id == jobs.c.id, table.c.next_try_at.is_not(None))

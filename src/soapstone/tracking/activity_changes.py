@@ -37,7 +37,7 @@ class ActivityChanges:
         self._store = (_Rows if kind == "sqlite" else _Arrays)(sorted(new), sorted(old)).store
 
     def store(self, connection: Connection, at: int, moments: Mapping[int, int]) -> bool:
-        """Store them; return whether nobody else has changed one of the rows, or inserted it.
+        """Store the changes; return False if another transaction has changed or inserted one of the rows meanwhile.
 
         `at` is the date of the batch, and `moments` has the dates that negative numbers stand for, in microseconds
         since 1970.
