@@ -111,7 +111,9 @@ class Library:
         self._process.wait()
 
     def _lines(self) -> list[dict[str, str]]:
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        # The server may be within a line, so only whole ones count.
+        whole, _, _ = self._log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 LIBRARIES: dict[str, tuple[list[str | Path], str]] = {

@@ -71,8 +71,9 @@ class Sink:
         return Counter(line["id"] for line in self.lines())
 
     def lines(self) -> list[dict[str, Any]]:
-        """What was accepted, in order."""
-        return [json.loads(line) for line in self.log.read_bytes().splitlines()] if self.log.exists() else []
+        """What was accepted, in order. The sink may be within a line, so only whole ones count."""
+        whole, _, _ = self.log.read_bytes().rpartition(b"\n") if self.log.exists() else (b"", b"", b"")
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 @dataclass(frozen=True)
