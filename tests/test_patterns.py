@@ -158,7 +158,7 @@ TEXTS: dict[str, Worst] = {
     "imports.file_kinds _TABLE": repeated("|<table|", "|<|", meet="search"),
     "imports.layout _ADDRESS": repeated("|a|", "|<|", "|@|", "a<|a|@", "a@|a|<", "|a<|", "|a@|"),
     "imports.layout _SEPARATOR": repeated("|\ufeff|", "sep=;|;|a", 'sep="|"|'),
-    "imports.opt_out_columns _JOINTS": repeated("|_|", "|_a|", meet="sub"),
+    "imports.opt_out_meanings _JOINTS": repeated("|_|", "|_a|", meet="sub"),
     "imports.opt_outs _LIKE_TIME": repeated("|1|", "|1/|", meet="match"),
     "imports.opt_outs _TIME": repeated(
         "2024-02-29T10:00:00.|1|x", "2024-02-29| |x", "2024-02-29Z| |x", bound=LONGEST_TIME

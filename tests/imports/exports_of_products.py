@@ -341,6 +341,48 @@ FILES: dict[str, tuple[str, dict[str, str]]] = {
             "blocked@marketo.test": "suppressed",
         },
     ),
+    "Keila": (
+        "Email,First name,Last name,Data,Status,External ID\r\n"
+        'in@keila.test,Ann,Lee,"{""city"":""Rome""}",active,\r\n'
+        "out@keila.test,Bob,Ray,{},unsubscribed,\r\ndead@keila.test,Cem,Ray,{},unreachable,\r\n",
+        {"in@keila.test": "subscribed", "out@keila.test": "unsubscribed", "dead@keila.test": "suppressed"},
+    ),
+    "Keila, a segment": (
+        "Email,First name,Last name,Data,Status,External ID\r\n"
+        "here@keila.test,Ann,Lee,,active,\r\ngone@keila.test,Cem,Ray,,unreachable,\r\n",
+        {"here@keila.test": "subscribed", "gone@keila.test": "suppressed"},
+    ),
+    "Shopware": (
+        "id;email;first_name;last_name;zip_code;city;status;confirmed_at\n"
+        '01;in@shopware.test;Ann;Lee;10115;Berlin;optIn;"2024-02-29 13:05:07.000"\n'
+        "02;direct@shopware.test;Di;Lee;;;direct;\n03;out@shopware.test;Bob;Ray;;;optOut;\n"
+        "04;asked@shopware.test;Cem;Ray;;;notSet;\n",
+        {
+            "in@shopware.test": "subscribed",
+            "direct@shopware.test": "subscribed",
+            "out@shopware.test": "unsubscribed",
+            "asked@shopware.test": "waiting",
+        },
+    ),
+    "Cordial": (
+        "channels.email.address,channels.email.subscribeStatus\nin@cordial.test,subscribed\n"
+        "out@cordial.test,unsubscribed\nnever@cordial.test,none\n",
+        {
+            "in@cordial.test": "subscribed",
+            "out@cordial.test": "unsubscribed",
+            "never@cordial.test": "unsubscribed",
+        },
+    ),
+    "Moodle": (
+        "id,username,email,firstname,lastname,emailstop,city\n2,ann,in@moodle.test,Ann,Lee,0,Rome\n"
+        "3,bob,out@moodle.test,Bob,Ray,1,\n",
+        {"in@moodle.test": "subscribed", "out@moodle.test": "unsubscribed"},
+    ),
+    "Odoo, subscriptions": (
+        "Contact,Email,Mailing List,Unsubscription Date\nAnn,in@subscription.test,News,\n"
+        "Bob,out@subscription.test,News,2024-02-29 13:05:07\n",
+        {"in@subscription.test": "subscribed", "out@subscription.test": "unsubscribed"},
+    ),
     "PrestaShop": (
         "id;shop_name;gender;lastname;firstname;email;subscribed;subscribed_on\n"
         '1;Shop;Mrs;Lee;Ann;in@presta.test;1;"2024-02-29 13:05:07"\n2;Shop;Mr;Ray;Bob;out@presta.test;0;\n',

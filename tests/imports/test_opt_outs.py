@@ -14,7 +14,8 @@ from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.errors import InvalidError
-from soapstone.imports.opt_out_columns import COLUMNS, STRENGTH
+from soapstone.imports.opt_out_columns import COLUMNS
+from soapstone.imports.opt_out_meanings import STRENGTH
 from soapstone.imports.opt_outs import Reader, is_opt_out, time_of
 from soapstone.imports.spec import Column, ImportSpec, OptOut, opt_outs_of
 from soapstone.jobs.job import Job

@@ -34,6 +34,7 @@ HEADINGS: Mapping[str, tuple[str, ...]] = {
         "Person - Email - Work",
         "Person - Email - Home",
         "Person - Email - Other",
+        "channels.email.address",
         "E-Mail-Adresse",
         "Mailadresse",
         "Adresse e-mail",

@@ -38,7 +38,7 @@ from sqlalchemy import Column as TableColumn
 from soapstone.accounts.account import Account
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
 from soapstone.imports.lookups import Lookups
-from soapstone.imports.opt_out_columns import OUT
+from soapstone.imports.opt_out_meanings import OUT
 from soapstone.imports.outcomes import CODES, NEW
 from soapstone.imports.profile_json import Documents
 from soapstone.imports.rows import OPT_OUT

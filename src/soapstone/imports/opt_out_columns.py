@@ -2,77 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
-
-# A row's statement about its contact. "waiting": has not confirmed the subscription. "left": gets no mail of the list.
-# "suppressed": the address must get nothing at all. "unclear": the value is unknown. The later of two counts.
-Meaning = Literal["", "waiting", "unclear", "left", "suppressed"]
-
-STRENGTH: Mapping[Meaning, int] = {meaning: strength for strength, meaning in enumerate(get_args(Meaning))}
-
-# The meanings that end a subscription, with their rank among the rows of one contact.
-OUT: Mapping[Meaning, int] = {"left": 1, "suppressed": 2}
-
-# Values of a column that are remembered with their meaning: most columns have few.
-KNOWN_VALUES = 10_000
-
-# The values of a column: words; yes for an opt-out; no for an opt-out; the time of an opt-out.
-Form = Literal["words", "flag", "consent", "time"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OptOutColumn:
-    """One column of one product.
-
-    `yes` is the meaning of a set flag, a time, or a denied consent. `words` are the values of a column of words.
-    `ambiguous`: the heading also means other things. `letters`: it means those beside a column that means e-mail.
-    """
-
-    product: str
-    headings: tuple[str, ...]
-    source: str
-    form: Form = "words"
-    yes: Meaning = "left"
-    words: Mapping[str, Meaning] = field(default_factory=dict)
-    ambiguous: bool = False
-    letters: bool = False
-
-
-def _words(
-    *, subscribed: Iterable[str] = (), waiting: Iterable[str] = (), left: Iterable[str], suppressed: Iterable[str] = ()
-) -> dict[str, Meaning]:
-    meanings: list[tuple[Iterable[str], Meaning]] = [
-        (subscribed, ""),
-        (waiting, "waiting"),
-        (left, "left"),
-        (suppressed, "suppressed"),
-    ]
-    return {plain(word): meaning for words, meaning in meanings for word in words}
-
-
-def plain(text: str) -> str:
-    """Return the comparable form of a heading or a value."""
-    return _JOINTS.sub("", text).lower()
-
-
-_JOINTS = re.compile(r"[\s_.\-\ufeff\u00a0]+")
-
+from soapstone.imports.opt_out_meanings import OptOutColumn, words
 
 COLUMNS = (
     OptOutColumn(
         product="Soapstone",
         headings=("subscription",),
         ambiguous=True,
-        words=_words(subscribed=["subscribed"], waiting=["waiting"], left=["unsubscribed"]),
+        words=words(subscribed=["subscribed"], waiting=["waiting"], left=["unsubscribed"]),
         source="src/soapstone/api/exports.py, docs/rest.md",
     ),
     OptOutColumn(
         product="Soapstone",
         headings=("suppression",),
-        words=_words(left=["suppressed on the list"], suppressed=["suppressed", "banned"]),
+        words=words(left=["suppressed on the list"], suppressed=["suppressed", "banned"]),
         source="src/soapstone/api/exports.py, docs/rest.md",
     ),
     OptOutColumn(
@@ -80,7 +23,7 @@ COLUMNS = (
         headings=("status",),
         ambiguous=True,
         # "blacklisted" counts as the same.
-        words=_words(subscribed=["enabled"], left=["disabled"], suppressed=["blocklisted", "blacklisted"]),
+        words=words(subscribed=["enabled"], left=["disabled"], suppressed=["blocklisted", "blacklisted"]),
         source="github.com/knadh/listmonk cmd/subscribers.go (CSV heading), schema.sql (subscriber_status)",
     ),
     OptOutColumn(
@@ -119,7 +62,7 @@ COLUMNS = (
         product="Salesforce Marketing Cloud",
         headings=("Status",),
         ambiguous=True,
-        words=_words(subscribed=["Active"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced", "Held"]),
+        words=words(subscribed=["Active"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced", "Held"]),
         source="developer.salesforce.com/docs/marketing/marketing-cloud/guide/subscriberstatus.html",
     ),
     OptOutColumn(
@@ -132,7 +75,7 @@ COLUMNS = (
         product="Mautic",
         headings=("doNotEmail", "dnc", "Do not contact"),
         # Numbers are the reasons of DoNotContact; 1 and 0 also stand for yes and no.
-        words=_words(
+        words=words(
             subscribed=["0", "no", "false"],
             left=["1", "3", "yes", "true", "unsubscribed", "manual", "manually unsubscribed"],
             suppressed=["2", "bounced"],
@@ -142,7 +85,7 @@ COLUMNS = (
     OptOutColumn(
         product="Mautic",
         headings=("dnc_preferences", "DNC Preferences"),
-        words=_words(
+        words=words(
             # Of another channel than e-mail.
             subscribed=[
                 f"DNC {reason}: {channel}"
@@ -159,7 +102,7 @@ COLUMNS = (
         headings=("Email status",),
         ambiguous=True,
         # Blank: the contact was never set for mailings.
-        words=_words(
+        words=words(
             subscribed=["Active"],
             waiting=["Awaiting Confirmation"],
             left=["Unsubscribed", "No Permissions Set", "Not set", ""],
@@ -171,7 +114,7 @@ COLUMNS = (
         # A file with several addresses of a person has a status for each, blank if the address is missing.
         headings=("Email status - home", "Email status - other", "Email status - work"),
         ambiguous=True,
-        words=_words(
+        words=words(
             subscribed=["Active"],
             waiting=["Awaiting Confirmation"],
             left=["Unsubscribed", "No Permissions Set", "Not set"],
@@ -187,7 +130,7 @@ COLUMNS = (
             "Email permission status - work",
         ),
         ambiguous=True,
-        words=_words(
+        words=words(
             subscribed=["Express", "Explicit", "Implied", "Implicit"],
             waiting=["Awaiting Confirmation", "Pending confirmation"],
             left=["Unsubscribed", "Temporary hold", "Temp hold", "No Permissions Set", "Not set"],
@@ -211,7 +154,7 @@ COLUMNS = (
         product="MailerLite",
         headings=("Status",),
         ambiguous=True,
-        words=_words(
+        words=words(
             subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed"], suppressed=["Bounced", "Junk"]
         ),
         source="www.mailerlite.com/help/subscriber-statuses-explained",
@@ -220,7 +163,7 @@ COLUMNS = (
         product="ActiveCampaign",
         headings=("Status",),
         ambiguous=True,
-        words=_words(subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed"], suppressed=["Bounced"]),
+        words=words(subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed"], suppressed=["Bounced"]),
         source="help.activecampaign.com/hc/en-us/articles/221073788",
     ),
     OptOutColumn(
@@ -228,7 +171,7 @@ COLUMNS = (
         headings=("state", "status"),
         ambiguous=True,
         # "inactive" is a subscriber who has not confirmed.
-        words=_words(
+        words=words(
             subscribed=["active"],
             waiting=["inactive"],
             left=["cancelled", "canceled"],
@@ -240,7 +183,7 @@ COLUMNS = (
         product="Campaign Monitor",
         headings=("State",),
         ambiguous=True,
-        words=_words(
+        words=words(
             subscribed=["Active"], waiting=["Unconfirmed"], left=["Unsubscribed", "Deleted"], suppressed=["Bounced"]
         ),
         source="docs.zynk.com Campaign Monitor export",
@@ -248,7 +191,7 @@ COLUMNS = (
     OptOutColumn(
         product="Klaviyo",
         headings=("Email Marketing Consent",),
-        words=_words(
+        words=words(
             subscribed=["SUBSCRIBED", "Subscribe"], left=["UNSUBSCRIBED", "NEVER_SUBSCRIBED"], suppressed=["SUPPRESSED"]
         ),
         source="Klaviyo profile export (Email Marketing Consent); API profile consent enum",
@@ -270,7 +213,7 @@ COLUMNS = (
         headings=("status",),
         form="words",
         ambiguous=True,
-        words=_words(
+        words=words(
             subscribed=["subscribed"],
             waiting=["pending"],
             left=["unsubscribed", "archived", "transactional"],
@@ -283,7 +226,7 @@ COLUMNS = (
         headings=("status",),
         form="words",
         ambiguous=True,
-        words=_words(subscribed=["subscribed"], left=["unsubscribed"], suppressed=["bounced", "complained"]),
+        words=words(subscribed=["subscribed"], left=["unsubscribed"], suppressed=["bounced", "complained"]),
         source="github.com/Mailtrain-org/mailtrain server/routes/subscriptions.js",
     ),
     OptOutColumn(
@@ -292,7 +235,7 @@ COLUMNS = (
         form="words",
         ambiguous=True,
         # "inactive" is a subscriber who has opened nothing for long.
-        words=_words(
+        words=words(
             subscribed=["subscribed", "inactive"],
             waiting=["unconfirmed"],
             left=["unsubscribed"],
@@ -331,13 +274,13 @@ COLUMNS = (
         product="CiviCRM",
         headings=("On Hold",),
         ambiguous=True,
-        words=_words(subscribed=["No"], left=["On Hold Opt Out"], suppressed=["On Hold Bounce"]),
+        words=words(subscribed=["No"], left=["On Hold Opt Out"], suppressed=["On Hold Bounce"]),
         source="github.com/civicrm/civicrm-core CRM/Core/PseudoConstant.php (emailOnHoldOptions)",
     ),
     OptOutColumn(
         product="CiviCRM",
         headings=("Email On Hold",),
-        words=_words(subscribed=["No", "0"], left=["On Hold Opt Out", "2"], suppressed=["On Hold Bounce", "1"]),
+        words=words(subscribed=["No", "0"], left=["On Hold Opt Out", "2"], suppressed=["On Hold Bounce", "1"]),
         source="as above, with the numbers of its API",
     ),
     OptOutColumn(
@@ -364,7 +307,7 @@ COLUMNS = (
         product="Microsoft Dynamics 365",
         headings=("Do not allow Bulk Emails", "Do not allow Emails", "DoNotBulkEMail", "DoNotEMail"),
         form="words",
-        words=_words(subscribed=["Allow", "No", "false", "0"], left=["Do Not Allow", "Yes", "true", "1"]),
+        words=words(subscribed=["Allow", "No", "false", "0"], left=["Do Not Allow", "Yes", "true", "1"]),
         source="learn.microsoft.com/power-apps/developer/data-platform/reference/entities/contact",
     ),
     OptOutColumn(
@@ -377,36 +320,61 @@ COLUMNS = (
         product="Magento",
         headings=("Status",),
         ambiguous=True,
-        words=_words(subscribed=["Subscribed"], waiting=["Not Activated", "Unconfirmed"], left=["Unsubscribed"]),
+        words=words(subscribed=["Subscribed"], waiting=["Not Activated", "Unconfirmed"], left=["Unsubscribed"]),
         source="github.com/magento/magento2 Newsletter/view/adminhtml/layout/newsletter_subscriber_block.xml",
     ),
     OptOutColumn(
         product="Wix",
         headings=("Email subscriber status",),
-        words=_words(subscribed=["Subscribed"], waiting=["Pending"], left=["Unsubscribed", "Never subscribed"]),
+        words=words(subscribed=["Subscribed"], waiting=["Pending"], left=["Unsubscribed", "Never subscribed"]),
         source="exports with this heading, as public importers of Wix's contacts read them",
     ),
     OptOutColumn(
         product="Pipedrive",
         headings=("Person - Marketing status",),
-        words=_words(
-            subscribed=["Subscribed"], left=["Unsubscribed", "No consent", "Archived"], suppressed=["Bounced"]
-        ),
+        words=words(subscribed=["Subscribed"], left=["Unsubscribed", "No consent", "Archived"], suppressed=["Bounced"]),
         source="field marketing_status of a person, as public clients of its API name it; not seen in a file",
     ),
     OptOutColumn(
         product="Google Groups",
         headings=("Group status",),
         ambiguous=True,
-        words=_words(subscribed=["member", "manager", "owner"], waiting=["invited", "pending"], left=["banned"]),
+        words=words(subscribed=["member", "manager", "owner"], waiting=["invited", "pending"], left=["banned"]),
         source="exports `Email address,Nickname,Group status`, as public importers read them",
     ),
     OptOutColumn(
         product="Google Groups",
         headings=("Email preference",),
         ambiguous=True,
-        words=_words(subscribed=["All email", "Each email", "Digest", "Abridged"], left=["No email"]),
+        words=words(subscribed=["All email", "Each email", "Digest", "Abridged"], left=["No email"]),
         source="the choices of its member pages; not seen in a file",
+    ),
+    OptOutColumn(
+        product="Keila",
+        headings=("Status",),
+        ambiguous=True,
+        words=words(subscribed=["active"], left=["unsubscribed"], suppressed=["unreachable"]),
+        source="github.com/pentacent/keila lib/keila_web/helpers/contacts_csv_export.ex, contacts/schemas/contact.ex",
+    ),
+    OptOutColumn(
+        product="Shopware",
+        headings=("status",),
+        ambiguous=True,
+        # "notSet" is a recipient who was asked to confirm; "direct" one who had not to.
+        words=words(subscribed=["direct", "optIn"], waiting=["notSet"], left=["optOut"]),
+        source="github.com/shopware/shopware Content/Newsletter/SalesChannel/NewsletterSubscribeRoute.php",
+    ),
+    OptOutColumn(
+        product="Cordial",
+        headings=("channels.email.subscribeStatus",),
+        words=words(subscribed=["subscribed"], left=["unsubscribed", "none"]),
+        source="support.cordial.com, How do I load a list of unsubscribed contacts (article 220318527)",
+    ),
+    OptOutColumn(
+        product="Moodle",
+        headings=("emailstop",),
+        form="flag",
+        source="Moodle lib/classes/user.php (emailstop), as its web service and its file of users name it",
     ),
     # beehiiv, Mailcoach and many others (github.com/TryGhost/migrate packages/mg-beehiiv-members).
     OptOutColumn(
@@ -416,15 +384,17 @@ COLUMNS = (
             "unsubscribed_on",
             "unsubscribed_date",
             "unsubscribe_date",
+            "unsubscription_date",
             "unsubscribe_time",
             "date_unsubscribed",
             "opted_out_at",
             "opt_out_at",
             "opt_out_time",
             "opt_out_date",
+            "opt_out_datetime",
         ),
         form="time",
-        source="the heading says it",
+        source="the heading says it; Odoo's mailing subscriptions (unsubscription_date, opt_out_datetime)",
     ),
     OptOutColumn(
         product="any",
@@ -481,7 +451,7 @@ COLUMNS = (
     OptOutColumn(
         product="any",
         headings=("subscription_status", "subscriber_status", "email_subscription_status"),
-        words=_words(
+        words=words(
             subscribed=["subscribed", "active", "confirmed", "enabled"],
             waiting=["unconfirmed", "pending", "waiting"],
             left=["unsubscribed", "opted out", "disabled", "inactive", "cancelled"],
@@ -489,12 +459,4 @@ COLUMNS = (
         ),
         source="the heading says it; the values are those of the products above and of Mailchimp's API",
     ),
-)
-
-
-# Values that can mean nothing else, whatever the column. "subscribed" and the like prove nothing.
-TELLING: Mapping[str, Meaning] = _words(
-    waiting=["unconfirmed"],
-    left=["unsubscribed", "opted out"],
-    suppressed=["blocklisted", "blacklisted", "bounced", "hard bounced", "cleaned", "complained", "spam complaint"],
 )

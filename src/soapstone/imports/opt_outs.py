@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from soapstone.clock import EPOCH, now
-from soapstone.imports.opt_out_columns import (
-    COLUMNS,
+from soapstone.imports.opt_out_columns import COLUMNS
+from soapstone.imports.opt_out_meanings import (
     KNOWN_VALUES,
     STRENGTH,
     TELLING,

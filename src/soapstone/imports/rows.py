@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from soapstone.address_repair import repaired
 from soapstone.addresses import address_keys, invalid, roles
 from soapstone.clock import EPOCH
-from soapstone.imports.opt_out_columns import OUT, STRENGTH, Meaning
+from soapstone.imports.opt_out_meanings import OUT, STRENGTH, Meaning
 from soapstone.imports.opt_outs import Reader, time_of
 from soapstone.imports.spec import Column, ImportSpec
 from soapstone.lists.profile_values import ProfileAttribute, emptied, fits, is_cut, stored
