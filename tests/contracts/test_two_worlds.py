@@ -62,6 +62,12 @@ class Worlds:
     def subscribed(self, list_id: int) -> list[str]:
         return sorted(each["EmailAddress"] for each in self.lk.subscribed(list_id))
 
+    def removed(self, list_id: int) -> list[tuple[str, str]]:
+        """Who left a list, and the way, by date."""
+        answer = self.lk.ReportListContactRemoval(list_id, 1)
+        rows = answer and answer["ReportListContactRemovalResult"]
+        return [(each["EmailAddress"], each["RemovalMethod"]) for each in rows["WSContactRemovalInfo"]] if rows else []
+
     def set(self, list_id: int, email: str, override: bool = False) -> Any:
         contact = {"EmailAddress": email, "ListID": list_id, "ContactProfileAttribute": []}
         return self.lk.SetContact(contact, "Update", "", override)
@@ -134,11 +140,12 @@ def test_listrak_unsubscribes_are_honoured_by_magnetmail(worlds: Worlds) -> None
 
 
 def test_who_left_a_group_has_left_the_list(worlds: Worlds) -> None:
-    """mm-80, lk-52, lk-75, lk-116"""
+    """mm-80, lk-52, lk-75, lk-112, lk-116"""
     here, email, friend = worlds.group(), address(), address()
     number = worlds.add(email, here)
     worlds.edit_groups(number, [], [here])
     assert worlds.totals(here) == (0, 0)
+    assert worlds.removed(here) == [(email, "API")]
     assert worlds.lk.GetContact(here, email) is None
     assert worlds.lk.UnsubscribeContact(here, email) == "ContactAlreadyUnSubscribed"
     assert worlds.set(here, email) == "FailedContactUnSubscribed"
@@ -149,6 +156,7 @@ def test_who_left_a_group_has_left_the_list(worlds: Worlds) -> None:
     assert worlds.set(here, email, override=True) == "SuccessContactSubscribed"
     assert worlds.subscribed(here) == sorted([email, friend])
     assert worlds.totals(here) == (2, 0)
+    assert worlds.removed(here) == []
 
 
 def test_who_is_unsubscribed_from_everything_is_so_on_each_list(worlds: Worlds) -> None:
@@ -181,6 +189,7 @@ def test_accounts_that_unsubscribe_by_group(worlds: Worlds, unsubscribe_type: An
     for each in (email, outside):
         assert worlds.set(here, each) == "FailedContactUnSubscribed"
         assert worlds.lk.UnsubscribeContact(here, each) == "ContactAlreadyUnSubscribed"
+    assert worlds.removed(here) == [(email, "API"), (outside, "API")]
     worlds.imported(here, email, outside)
     assert worlds.subscribed(here) == []
     assert worlds.subscribed(other) == sorted([email, outside])

@@ -9,6 +9,7 @@ from tests.migration.comparing import Killed, differences, kill_at, kill_at_step
 from tests.migration.sites import LEAVERS, LISTS, SUBSCRIBERS, Site, listrak_answers, move_listrak
 
 from soapstone.clock import clock, now
+from soapstone.contacts.changes import Cause
 
 
 def test_all_that_the_contract_tells_is_the_same_here(listrak_there: Site, here: Site) -> None:
@@ -82,3 +83,20 @@ def test_a_number_that_is_taken_becomes_another(listrak_there: Site, here: Site)
     assert any("4711 was taken" in sentence for sentence in journal.remarks)
     moved = next(number for number, name in names.items() if name == "List 0")
     assert len(here.product.members.page(moved)) == SUBSCRIBERS + LEAVERS + 1
+
+
+def test_who_was_taken_off_a_list_there_has_left_it_here(listrak_there: Site, here: Site) -> None:
+    """lk-112: without a number on the list."""
+    theirs = listrak_there.product.lists.all(listrak_there.account.id)[0]
+    gone = [f"Person{number}@list{theirs.id}.example" for number in (4, 5)]
+    for email in gone:
+        number = listrak_there.product.contacts.find(listrak_there.account, email=email)
+        assert number is not None
+        listrak_there.product.contacts.change_groups(listrak_there.account, number, [], [theirs.id], cause=Cause())
+    move_listrak(listrak_there, here)
+    mine = here.product.lists.all(here.account.id)[0]
+    left = {row.email: row for row in here.product.members.removed(mine.id)}
+    for row in listrak_there.product.members.removed(theirs.id)[-2:]:
+        assert row.email in gone
+        assert left[row.email].removed_at.replace(microsecond=0) == row.removed_at.replace(microsecond=0)
+        assert left[row.email].number > 0

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, case, exists, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, case, exists, literal, or_, select
 
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
 from soapstone.store.ranges import behind, within
 from soapstone.store.repository import Repository
-from soapstone.store.tables import PERSON_FIELDS, contacts, lists, memberships, opt_outs, suppressions
+from soapstone.store.tables import (
+    PERSON_FIELDS,
+    contact_events,
+    contacts,
+    lists,
+    memberships,
+    opt_outs,
+    suppressions,
+)
+from soapstone.vocabulary.contacts import ContactEventKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +39,15 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True)
 class Removed:
-    """A contact whose subscription to a list ended, and the way it ended (lk-110)."""
+    """A contact that is unsubscribed from a list, and the way that happened (lk-110).
+
+    `number` is 0, and `added_at` is None, for a contact that is not on the list any more.
+    """
 
     contact_id: int
     number: int
     email: str
-    added_at: datetime
+    added_at: datetime | None
     removed_at: datetime
     removed_by: str
 
@@ -110,26 +122,29 @@ class Members(Repository):
         offset: int = 0,
         limit: int = 2000,
     ) -> list[Removed]:
-        """Return unsubscribed members by time, then by contact, after the pair `after` (lk-34)."""
-        member = memberships.c
-        query = (
-            select(
-                member.contact_id,
-                member.number,
-                contacts.c.email,
-                member.added_at,
-                member.removed_at,
-                member.removed_by,
-            )
-            .join(contacts, contacts.c.id == member.contact_id)
-            .where(member.list_id == list_id, member.removed_at.is_not(None), member.state == "unsubscribed")
-            .where(*within(member.removed_at, removed_from, removed_before))
-            .where(*behind(member.removed_at, member.contact_id, after))
-            .order_by(member.removed_at, member.contact_id)
-            .offset(offset)
-            .limit(limit)
-        )
-        return self._database.records(Removed, query)
+        """Return who is unsubscribed from the list by time, then by contact, after the pair `after` (lk-34, lk-112).
+
+        Besides members these are contacts that opted out of the list and are not on it: `editRecipientGroups` takes
+        them off (mm-80).
+        """
+        member, event = memberships.c, contact_events.c
+        stayed = _unsubscribed(list_id).where(*within(member.removed_at, removed_from, removed_before))
+        gone = _departed(list_id).where(*within(event.at, removed_from, removed_before))
+        stayed = stayed.where(*behind(member.removed_at, member.contact_id, after))
+        gone = gone.where(*behind(event.at, event.contact_id, after))
+        # Of the rows before a page, as many as have gone may be missing among the members before it.
+        others = self._database.records(Removed, gone) if offset else []
+        start = max(offset - len(others), 0)
+        members = self._database.records(Removed, stayed.offset(start).limit(offset - start + limit))
+        if not offset:
+            if len(members) == limit:
+                # No further than the members of the page: events are found by their date.
+                gone = gone.where(event.at <= members[-1].removed_at)
+            others = self._database.records(Removed, gone.limit(limit))
+        known = {row.contact_id for row in members}
+        rows = members + [row for row in others if row.contact_id not in known]
+        rows.sort(key=lambda row: (row.removed_at, row.contact_id))
+        return rows[offset - start :][:limit]
 
 
 _MEMBER = ("contact_id", "number", "email", "custom_id", "state", "added_at", "added_by")
@@ -140,6 +155,48 @@ def _members(list_id: int) -> Select[Any]:
     columns = [contacts.c[name] if name in ("email", "custom_id") else member[name] for name in _MEMBER]
     query = select(*columns).join_from(memberships, contacts, contacts.c.id == member.contact_id)
     return query.where(member.list_id == list_id)
+
+
+def _unsubscribed(list_id: int) -> Select[Any]:
+    """Return the query for `Removed` members, in their order."""
+    member = memberships.c
+    return (
+        select(
+            member.contact_id, member.number, contacts.c.email, member.added_at, member.removed_at, member.removed_by
+        )
+        .join(contacts, contacts.c.id == member.contact_id)
+        .where(member.list_id == list_id, member.removed_at.is_not(None), member.state == "unsubscribed")
+        .order_by(member.removed_at, member.contact_id)
+    )
+
+
+def _departed(list_id: int) -> Select[Any]:
+    """Return the query for `Removed` contacts that are not on the list, in their order: when they last left it."""
+    event, member, later = contact_events.c, memberships.c, contact_events.alias().c
+    again = exists().where(
+        later.contact_id == event.contact_id,
+        later.id > event.id,
+        later.list_id == list_id,
+        later.kind == ContactEventKind.UNSUBSCRIBED,
+    )
+    opted_out = exists().where(
+        opt_outs.c.contact_id == event.contact_id, opt_outs.c.kind == "list", opt_outs.c.target_id == list_id
+    )
+    return (
+        select(
+            event.contact_id,
+            literal(0).label("number"),
+            contacts.c.email,
+            literal(None).label("added_at"),
+            event.at.label("removed_at"),
+            event.by.label("removed_by"),
+        )
+        .join(contacts, contacts.c.id == event.contact_id)
+        .where(event.account_id == select(lists.c.account_id).where(lists.c.id == list_id).scalar_subquery())
+        .where(event.kind == ContactEventKind.UNSUBSCRIBED, event.list_id == list_id, opted_out, ~again)
+        .where(~exists().where(member.list_id == list_id, member.contact_id == event.contact_id))
+        .order_by(event.at, event.contact_id)
+    )
 
 
 def _suppression(list_id: int) -> ColumnElement[str]:

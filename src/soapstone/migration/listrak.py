@@ -120,7 +120,9 @@ class ListrakMove(ListrakSent):
             ours, stored_places = transfer.join(found.id, places)
         self.counts["address that is none, or of a deleted contact: refused"] += people.refused
         self.tally("subscriber" if subscribed else "removal", stored_places)
-        pairs = ((int(row.ContactID), ours[number]) for number, row in known if (row.ContactID or "").isdecimal())
+        # Who is not on the list any more has the number 0 (lk-112).
+        numbered = ((number, row) for number, row in known if (row.ContactID or "").lstrip("0").isdecimal())
+        pairs = ((int(row.ContactID), ours[number]) for number, row in numbered)
         self.save(step, page, (), **{MEMBER.format(found.id): pairs})
         self.display.advance(len(rows))
 
