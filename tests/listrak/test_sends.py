@@ -611,6 +611,31 @@ def test_lk_101_a_message_to_several_groups_has_one_status(listrak: Any, product
     assert sent(listrak, stored.id)["SentCount"] == 3
 
 
+def test_lk_101_copies_for_testers_do_not_count(listrak: Any, product: Product, demo: Any) -> None:
+    """mm-108, lk-106: a message that is really sent shows its real sends alone, whenever they are due."""
+    group: Any = product.lists.get(demo.id, listrak.create())
+    listrak.load(group.id, f"p@{group.id}.example".encode())
+    draft = Draft(subject="News", plain="Hello", from_address="ann@example.net")
+    stored = product.messages.save(demo.id, None, draft, kind=MessageKind.MAGNETMAIL)
+    later, testers = datetime(2090, 1, 2, 12, tzinfo=UTC), [f"t{each}@{group.id}.example" for each in range(2)]
+    (ticket,) = product.sends.to_groups(
+        account=demo, login=None, groups=[group], message=stored, due_at=later, test_emails=testers
+    )
+    (copies,) = (each for each in product.reports.of_message(demo.id, stored.id) if each.is_test)
+    end = time.monotonic() + 60
+    while not product.jobs.get([demo.id], copies.job.id).over and time.monotonic() < end:  # type: ignore[union-attr]
+        time.sleep(0.02)
+    status = listrak.GetMessageStatus(stored.id)
+    assert (status["DeliveryType"], status["MessageStatus"], status["SentCount"]) == ("List", "ToBeSent", 0)
+    assert status["StartTime"] == datetime(2090, 1, 2, 7)
+    (row,) = listrak.GetMessageAnalyticsInformation({"int": [stored.id]})
+    assert row["SendDate"] == datetime(2090, 1, 2, 7)
+    assert product.jobs.cancel([demo.id], ticket.job.id)
+    product.sends.to_groups(account=demo, login=None, groups=[group], message=stored)
+    status = sent(listrak, stored.id)
+    assert (status["DeliveryType"], status["SentCount"]) == ("List", 1)
+
+
 def test_lk_44_figures_outlive_the_list(listrak: Any, people: tuple[int, int]) -> None:
     list_id, _ = people
     number = listrak.SendListMessage(message(list_id))

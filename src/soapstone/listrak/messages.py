@@ -15,6 +15,7 @@ from soapstone.listrak.operations import (
     GetSystemIDFromPublicID,
     GetTransactionalMessageCollection,
 )
+from soapstone.listrak.sent_message import counting
 from soapstone.listrak.types import (
     MessageDeliveryType,
     SentFlag,
@@ -70,12 +71,12 @@ def get_transactional_message_collection(
 
 
 def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatusResponse:
-    """Return how far the sends of a message are; nil for an unknown one and one that is sent by none (lk-19,
-    lk-101)."""
+    """Return how far the sends of a message are, test copies aside; nil for an unknown one and one that is sent by none
+    (lk-19, lk-101)."""
     sends = call.product.reports.of_message(call.account.id, request.MsgID)
     if not sends or not all(_may_see(call, each.list_id) for each in sends):
         return GetMessageStatusResponse(WSMessageStatus=None)
-    sends = [replace(each, job=call.product.jobs.asked(each.job)) for each in sends]
+    sends = [replace(each, job=call.product.jobs.asked(each.job)) for each in counting(sends)]
     flag = _flag(sends)
     ends = [each.job.finished_at for each in sends if each.job.finished_at is not None]
     status = WSMessageStatus(
@@ -103,9 +104,10 @@ def get_message_analytics_information(
     numbers = set(request.MsgIDs or ())
     if len(request.MsgIDs or ()) > MOST_NUMBERS:
         raise InvalidError(f"More than {MOST_NUMBERS} messages.")
-    sent: dict[int, SendRecord] = {}
+    sends: dict[int, list[SendRecord]] = {}
     for each in call.product.reports.find(call.account.id, message_ids=numbers, tests=True):
-        sent.setdefault(each.message_id, each)
+        sends.setdefault(each.message_id, []).append(each)
+    sent = {number: counting(found)[0] for number, found in sends.items()}
     campaigns: dict[int, dict[int, str]] = {}
     rows = []
     for message in call.product.messages.find(call.account.id, numbers=sent.keys()):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
 
 from soapstone.listrak.call import PAGE_ROWS, Call, answer, not_found, offset
+from soapstone.sending.reports import SendRecord
 from soapstone.tracking import figures
 from soapstone.tracking.figures import SendFigures
 from soapstone.tracking.reports import ANY_TIME, MailEvent, Period
@@ -47,6 +48,12 @@ class RangeRequest(MessageRequest, Protocol):
     EndDate: datetime
 
 
+def counting(sends: Sequence[SendRecord]) -> Sequence[SendRecord]:
+    """Return those sends of one message that count: the real ones, or the tests of a message that has no other (lk-106,
+    mm-108)."""
+    return [each for each in sends if not each.is_test] or sends
+
+
 def find_message(call: Call, number: int) -> SentMessage | None:
     """Return a message with a send to a list that the login sees; any other is unknown (lk-9, lk-19)."""
     sends = call.product.reports.of_message(call.account.id, number)
@@ -54,13 +61,12 @@ def find_message(call: Call, number: int) -> SentMessage | None:
     seen = {each for each in lists if call.product.lists.sees(call.login, call.account.id, each)}
     if not seen:
         return None
-    is_test = all(each.is_test for each in sends)
-    counting = [each for each in sends if each.list_id in seen and each.is_test == is_test]
+    mine = [each for each in counting(sends) if each.list_id in seen]
     return SentMessage(
         id=number,
-        is_test=is_test,
-        job_ids=tuple(each.job.id for each in counting),
-        list_ids=frozenset(each.list_id for each in counting if each.list_id is not None),
+        is_test=all(each.is_test for each in sends),
+        job_ids=tuple(each.job.id for each in mine),
+        list_ids=frozenset(each.list_id for each in mine if each.list_id is not None),
         whole=seen == lists,
     )
 
