@@ -4,10 +4,12 @@ clients of both in both SOAP versions (mm-59, mm-72, mm-80, mm-120, mm-125, lk-5
 from __future__ import annotations
 
 import datetime
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from soapstone.product import Product
 from soapstone.settings import Settings
 from soapstone.store.database import Database
 
+EASTERN = ZoneInfo("America/New_York")
 ALWAYS = {"fromDate": datetime.datetime(1, 1, 1), "toDate": datetime.datetime(9999, 12, 31)}
 
 
@@ -213,6 +216,39 @@ def test_removals_by_import_are_seen_by_magnetmail(worlds: Worlds) -> None:
     assert worlds.subscribed(here) == []
     assert worlds.unsubscribed(email) == [worlds.mm.getGroupDetails(groupId=here)["group_name"]]
     assert worlds.set(here, email) == "FailedContactUnSubscribed"
+
+
+def test_imported_opt_outs_have_one_date_in_both(worlds: Worlds, served: Any) -> None:
+    """mm-120, lk-112: those of members, of new people, and from everything"""
+    here, member, new, undated = worlds.group(), address(), address(), address()
+    everywhere, stranger = address(), address()
+    for email in (member, everywhere):
+        worlds.add(email, here)
+    began = datetime.datetime.now(EASTERN).replace(microsecond=0, tzinfo=None)
+    to_list = f"Email,unsubscribed_at,status\n{member},2024-02-29 13:05:07,\n{new},2023-05-05 10:00:00,\n"
+    to_list += f"{undated},,unsubscribed\n"
+    to_all = f"Email,unsubscribed_at\n{everywhere},2022-01-01 12:00:00\n{stranger},2021-07-01 12:00:00\n"
+    with httpx.Client(base_url=f"{served.base}/api/v1", auth=("demo", "demo"), timeout=30) as rest:
+        for path, file in ((f"/lists/{here}/imports", to_list), ("/imports", to_all)):
+            job = rest.post(path, content=file, headers={"Content-Type": "text/csv"}).json()["id"]
+            end = time.monotonic() + 60
+            while rest.get(f"/jobs/{job}").json()["state"] in ("queued", "running") and time.monotonic() < end:
+                time.sleep(0.02)
+    rows = worlds.lk.ReportListContactRemoval(here, 1)["ReportListContactRemovalResult"]["WSContactRemovalInfo"]
+    told = {each["EmailAddress"]: each["RemovalDate"] for each in rows}
+    assert told.pop(undated) >= began
+    dates = {
+        member: datetime.datetime(2024, 2, 29, 8, 5, 7),
+        new: datetime.datetime(2023, 5, 5, 6),
+        everywhere: datetime.datetime(2022, 1, 1, 7),
+    }
+    assert told == dates
+    found = {each["recipient"]["email"]: each for each in worlds.mm.getUnsubscribes(**ALWAYS)}
+    dates[stranger] = datetime.datetime(2021, 7, 1, 8)
+    assert {email: found[email]["ResultDate"] for email in dates} == dates
+    assert found[undated]["ResultDate"] >= began
+    name = worlds.mm.getGroupDetails(groupId=here)["group_name"]
+    assert [found[each]["group_name"] for each in (member, new, everywhere, stranger)] == [name, name, None, None]
 
 
 def test_a_deleted_list_is_no_group_any_more(worlds: Worlds) -> None:

@@ -13,6 +13,7 @@ from tests.imports.exports_of_products import FILES
 from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.suppressions import Suppressions
+from soapstone.contacts.unsubscribes import Unsubscribes
 from soapstone.errors import InvalidError
 from soapstone.imports.opt_out_columns import COLUMNS
 from soapstone.imports.opt_out_meanings import STRENGTH
@@ -166,6 +167,10 @@ def test_opt_outs_come_as_unsubscribed_since_the_file_says(
     found = removals(database)
     assert found["new@example.com"] == found["dead@example.com"] == (LEAP, "Import")
     assert found["unread@example.com"][0] >= began
+    # Reports of unsubscribes have the same dates.
+    told_of = Unsubscribes(database).page(account.id, "unsubscribed")
+    assert [(each.at, each.list_id) for each in told_of[:2]] == [(LEAP, newsletter.id)] * 2
+    assert (len(told_of), told_of[2].at) == (3, found["unread@example.com"][0])
     assert members(database, newsletter.id)["in@example.com"] == "subscribed"
     assert [held.email for held in Suppressions(database).page(account.id)] == ["dead@example.com"]
     look(account.id)
@@ -263,17 +268,21 @@ def test_without_a_list_the_subscriptions_of_known_people_end_on_every_list(
     assert removals(database) == {"a@example.com": (LEAP, "Import")}
     wanted = (contact_events.c.id, contact_events.c.list_id, contact_events.c.by, contact_events.c.part_of)
     query = select(*wanted).where(contact_events.c.kind == "unsubscribed").order_by(contact_events.c.id)
+    person = select(contacts.c.id).where(contacts.c.email == "c@example.com").scalar_subquery()
+    new = contact_events.c.contact_id == person
     with database.read() as connection:
-        first, *others = connection.execute(query).all()
+        first, *others = connection.execute(query.where(~new)).all()
+        (of_new,) = connection.execute(query.where(new)).all()
     assert (first.list_id, first.by, first.part_of) == (None, "Import", None)
     assert {(each.list_id, each.by, each.part_of) for each in others} == {
         (newsletter.id, "Import", first.id),
         (other.id, "Import", first.id),
     }
+    assert (of_new.list_id, of_new.by, of_new.part_of) == (None, "Import", None)
     # The same file once more ends nothing.
     run_file(account, None, data, spec)
     with database.read() as connection:
-        assert len(connection.execute(query).all()) == 3
+        assert len(connection.execute(query).all()) == 4
         left = connection.execute(select(contacts.c.unsubscribed_at).where(contacts.c.email == "a@example.com"))
         assert left.scalar_one() == LEAP
 

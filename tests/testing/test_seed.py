@@ -75,6 +75,8 @@ def test_a_seed_makes_what_clients_see(server: TestServer) -> None:
         "ill@example.org": "subscribed",
         "bad@example.org": "subscribed",
     }
+    (left,) = product.unsubscribes.page(found.id, "unsubscribed")
+    assert (left.list_id, product.contacts.find(found, email="left@example.org")) == (7001, left.contact_id)
     kinds = {each.email: each.kind for each in product.suppressions.page(found.id)}
     assert kinds == {"ill@example.org": "suppressed", "bad@example.org": "banned"}
     done, failed = (job["number"] for job in made["jobs"])

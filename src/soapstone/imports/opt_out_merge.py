@@ -52,7 +52,10 @@ class OptOutMerge:
         self._sqlite = stage.kind == "sqlite"
 
     def unsubscribe(self, connection: Connection, moment: datetime, outcomes: tuple[str, ...]) -> None:
-        """End the memberships, unless ended already, of the contacts of rows with these outcomes."""
+        """End the memberships, unless ended already, of the contacts of rows with these outcomes.
+
+        Contacts that come onto the list as opted out get the event, too.
+        """
         matched, member = self._matched, memberships.c
         ending = [self._matching.has(outcomes), matched.c.membership.in_(("subscribed", "waiting"))]
         told = select(
@@ -60,9 +63,14 @@ class OptOutMerge:
             matched.c.contact_id,
             literal(self._list_id),
             literal("unsubscribed"),
-            literal(moment, contact_events.c.at.type),
+            self.since(moment),
             literal("Import"),
-        ).where(*ending)
+        )
+        if self._rows.has_opt_outs:
+            coming = or_(matched.c.membership.is_(None), ending[-1])
+            told = told.where(self._matching.row, ending[0], coming)
+        else:
+            told = told.where(*ending)
         names = ["account_id", "contact_id", "list_id", "kind", "at", "by"]
         connection.execute(insert(contact_events).from_select(names, told, include_defaults=False))
         here = self._lookups.both((member.list_id, member.contact_id), (self._list_id, matched.c.contact_id))
@@ -87,7 +95,7 @@ class OptOutMerge:
 
     def unsubscribe_everywhere(self, connection: Connection, moment: datetime) -> None:
         """Unsubscribe contacts from everything, including all their lists: the file concerns no list."""
-        matched, member, event = self._matched, memberships.c, contact_events.c
+        matched, member = self._matched, memberships.c
         ended = self._matching.has(ENDED)
         people = (self._lookups.same(member.contact_id, matched.c.contact_id), ended)
         present = select(lists.c.id).where(lists.c.account_id == self._account.id, lists.c.deleted_at.is_(None))
@@ -104,12 +112,12 @@ class OptOutMerge:
             .group_by(ending.c.list_id)
             .order_by(ending.c.list_id)
         ).all()
-        stamp = literal(moment, event.at.type)
-        common: list[Any] = [literal(self._account.id), literal("unsubscribed"), stamp, literal("Import")]
+        common: list[Any] = [literal(self._account.id), literal("unsubscribed"), self.since(moment), literal("Import")]
         names = ["account_id", "kind", "at", "by", "contact_id"]
         known = select(*common, contacts.c.id).where(
             self._lookups.same(contacts.c.id, matched.c.contact_id),
-            ended,
+            self._matching.row,
+            self._matching.has(UNSUBSCRIBED),
             or_(contacts.c.unsubscribed_at.is_(None), exists().where(member.contact_id == contacts.c.id, *on)),
         )
         connection.execute(insert(contact_events).from_select(names, known, include_defaults=False))
@@ -128,7 +136,7 @@ class OptOutMerge:
             .where(cause.contact_id == member.contact_id, cause.list_id.is_(None), cause.kind == "unsubscribed")
             .scalar_subquery()
         )
-        told = select(*common, member.contact_id, member.list_id, whole).where(*people, *on)
+        told = select(*common, member.contact_id, member.list_id, whole).where(*people, self._matching.row, *on)
         told = told.order_by(member.contact_id, member.list_id)
         connection.execute(
             insert(contact_events).from_select([*names, "list_id", "part_of"], told, include_defaults=False)

@@ -261,7 +261,11 @@ def _contact(
             change.edit(contact_id, values if by_email else values | {"email": given.email})
         if change.membership(contact_list.id, contact_id) is not None:
             raise ValueError(f"{given.email} is on the list already.")
-        change.join(contact_list.id, contact_id, state=state)
+        left = state == MembershipState.UNSUBSCRIBED
+        change.join(contact_list.id, contact_id, state=MembershipState.SUBSCRIBED if left else state)
+        if left:
+            # Recorded as an unsubscribe, as if by a call.
+            change.move(contact_list.id, contact_id, state)
     try:
         values = {attributes[name]: value for name, value in given.attributes.items()}
         product.subscriptions().set_profile(account, contact_list, contact_id, values)
