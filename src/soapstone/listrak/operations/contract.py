@@ -1,4 +1,7 @@
-"""The Listrak contract: all of its operations, in the order of the original port type."""
+"""The Listrak contract: all of its operations, in the original's order.
+
+Its port type lists the same sequence, turned so that ReportImportContactDetail comes first.
+"""
 
 from soapstone.listrak.operations.conductor import CONDUCTOR_OPERATIONS
 from soapstone.listrak.operations.contacts import CONTACT_OPERATIONS
