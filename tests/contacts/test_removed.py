@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from soapstone.accounts.account import Account
+from soapstone.accounts.account import Account, Accounts
 from soapstone.clock import Shift, now, shifted
 from soapstone.contacts.changes import Cause, Changes
 from soapstone.contacts.contacts import Contacts
@@ -63,3 +63,18 @@ def test_who_came_back_has_not_left(database: Database, account: Account) -> Non
         contacts.change_groups(account, person, [news.id], [], cause=Cause())
         assert members.removed(news.id) == []
     assert times == sorted(set(times))
+
+
+def test_a_login_gets_those_that_it_sees(database: Database, account: Account) -> None:
+    """lk-9: people who are on none of its lists do not exist for it, also those who were."""
+    news, other, hidden = (Lists(database).create(account.id, name) for name in ("News", "Other", "Hidden"))
+    login = Accounts(database).add_login(account, "bea", "secret", lists=[news.id, other.id])
+    contacts, members = Contacts(database), Members(database)
+    people = [
+        contacts.add(account, {"email": f"p{number}@example.com"}, [news.id, more.id])
+        for number, more in enumerate((other, hidden))
+    ]
+    for person in people:
+        contacts.change_groups(account, person, [], [news.id], cause=Cause())
+    assert [row.contact_id for row in members.removed(news.id)] == people
+    assert [row.contact_id for row in members.removed(news.id, login=login)] == people[:1]

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Select, case, exists, literal, or_, select
 
+from soapstone.accounts.account import Login
+from soapstone.accounts.visibility import of_visible_person
 from soapstone.contacts.suppressions import WHOLE_ACCOUNT
 from soapstone.store.ranges import behind, within
 from soapstone.store.repository import Repository
@@ -121,15 +123,17 @@ class Members(Repository):
         after: tuple[datetime, int] | None = None,
         offset: int = 0,
         limit: int = 2000,
+        login: Login | None = None,
     ) -> list[Removed]:
         """Return who is unsubscribed from the list by time, then by contact, after the pair `after` (lk-34, lk-112).
 
         Besides members these are contacts that opted out of the list and are not on it: `editRecipientGroups` takes
-        them off (mm-80).
+        them off (mm-80). Of these a login gets those that it sees.
         """
         member, event = memberships.c, contact_events.c
         stayed = _unsubscribed(list_id).where(*within(member.removed_at, removed_from, removed_before))
         gone = _departed(list_id).where(*within(event.at, removed_from, removed_before))
+        gone = gone.where(*of_visible_person(login, event.contact_id))
         stayed = stayed.where(*behind(member.removed_at, member.contact_id, after))
         gone = gone.where(*behind(event.at, event.contact_id, after))
         # Of the rows before a page, as many as have gone may be missing among the members before it.

@@ -135,11 +135,17 @@ def _subscribed(
 
 def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Moment) -> list[WSContactRemovalInfo]:
     rows = call.product.page_marks.get(
-        ("removed", found.id, start, end),
+        ("removed", found.id, call.login.id, start, end),
         page,
         PAGE_ROWS,
         lambda after, offset, limit: call.product.members.removed(
-            found.id, removed_from=start, removed_before=end, after=after, offset=offset, limit=limit
+            found.id,
+            removed_from=start,
+            removed_before=end,
+            after=after,
+            offset=offset,
+            limit=limit,
+            login=call.login,
         ),
         lambda row: (row.removed_at, row.contact_id),
     )
