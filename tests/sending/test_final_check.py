@@ -105,6 +105,7 @@ WAYS: dict[str, tuple[Callable[[Scene], object], str]] = {
     "suppressed": (block, "suppressed"),
     "suppressed on the list": (lambda s: block(s, list_id=s.office.list.id), "suppressed"),
     "banned": (lambda s: block(s, kind="banned"), "banned"),
+    "e-mail channel shut": (lambda s: s.change(lambda c: c.edit(s.ann, {"channels_shut": "email fax"})), "suppressed"),
     "address removed": (lambda s: s.change(lambda c: c.edit(s.ann, {"email": ""})), "malformed"),
     "address of another recipient": (
         lambda s: s.change(

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import pytest
+from sqlalchemy import select
+
+from soapstone.accounts.account import Accounts
 from soapstone.contacts.changes import Changes
+from soapstone.contacts.channels import Channels
+from soapstone.contacts.suppressions import Suppressions
+from soapstone.contacts.transfers import Told, Transfers
+from soapstone.imports.imports import Imports
+from soapstone.imports.runner import run_import
+from soapstone.imports.spec import Column, ImportSpec
+from soapstone.jobs.run import Runner
+from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.messages.messages import Messages
+from soapstone.store.tables import contacts
 from soapstone.vocabulary.contacts import OptOutKind
+from soapstone.vocabulary.jobs import IMPORTS
 
 NAMES = ("all", "list", "clubs", "back", "free")
 
@@ -87,3 +102,54 @@ def test_messages_of_a_category_skip_who_wants_none_of_them(office: Any) -> None
     assert send(None) == everybody
     assert send(news.id) == everybody
     assert send(offers.id) == [("ann@example.com", "handed", ""), ("bob@example.com", "skipped", "unsubscribed")]
+
+
+NEW = "ann@new.example"
+
+
+def by_import(office: Any) -> None:
+    upload = office.blobs.new()
+    upload.write(f"7,{NEW}\n8,bob@example.com\n".encode())
+    spec = ImportSpec(columns=(Column(index=0, target="custom_id"), Column(index=1, target="email")), known="overwrite")
+    Imports(office.database, office.blobs, office.jobs).submit(
+        account=office.account, login=None, contact_list=office.list, upload=upload, spec=spec, label="people.csv"
+    )
+    runners: dict[str, Runner] = dict.fromkeys(IMPORTS, run_import)
+    Worker(office.database, office.blobs, runners, idle=0.05).run(until=lambda: True)
+
+
+def by_transfer(office: Any) -> None:
+    with Transfers(office.database).begin(office.account) as transfer:
+        transfer.people([Told(email=NEW, custom_id="7")])
+
+
+def by_lifting(office: Any) -> None:
+    assert Suppressions(office.database).remove(office.account.id, "ann@example.com")
+
+
+@pytest.mark.parametrize("way", [by_import, by_transfer, by_lifting])
+@pytest.mark.parametrize("audience", ["members", "people", "addresses", "file"])
+def test_a_shut_channel_stays_shut(office: Any, way: Callable[[Any], None], audience: str) -> None:
+    """mm-74, mm-77: for whatever address the contact has, and without a suppression of it."""
+    office.account = Accounts(office.database).create("NUMBERS", time_zone="UTC", identifier="custom_id")
+    office.list = Lists(office.database).create(office.account.id, "Numbers", settings=office.list.settings)
+    numbers = [office.contact(f"{name}@example.com", custom_id=each) for name, each in (("ann", "7"), ("bob", "8"))]
+    Channels(office.database).shut(office.account, [{"custom_id": "7"}], "custom_id", ("email", "sms"))
+    way(office)
+    with office.database.read() as connection:
+        email = connection.execute(select(contacts.c.email).where(contacts.c.id == numbers[0])).scalar_one()
+    emails = [email, "bob@example.com"]
+    if audience == "file":
+        ticket = office.to_file("EmailAddress\n" + "\n".join(emails))
+    else:
+        draft = Draft(subject="News", plain="Hello", from_address="ann@example.com")
+        message = office.messages.save(office.account.id, office.list.id, draft)
+        sends, who = office.sends, {"account": office.account, "login": None, "message": message}
+        if audience == "members":
+            ticket = sends.to_list(contact_list=office.list, **who)
+        elif audience == "people":
+            ticket = sends.to_people(contact_ids=numbers, **who)
+        else:
+            ticket = sends.to_addresses(contact_list=office.list, emails=emails, **who)
+    office.work()
+    assert sorted(office.ledger(ticket)) == sorted([(email, "skipped", "suppressed"), (emails[1], "handed", "")])

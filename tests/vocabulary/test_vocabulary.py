@@ -46,7 +46,7 @@ MAPPINGS: dict[str, tuple[Iterable[str], type[Labelled], Set[str]]] = {
     "kinds of attributes on the wire": (profiles.KINDS.values(), AttributeKind, set()),
     "types of unsubscribes on the wire": (users.UNSUBSCRIBE_TYPES, UnsubscribeType, set()),
     "steps of sends": (STEPS, JobKind, set(JobKind) - set(SENDS)),
-    "states that speak for an address": (set(RANKS) - {""}, MembershipState, set()),
+    "states that speak for an address": (set(RANKS) - {"", "suppressed"}, MembershipState, set()),
     "stored messages of the REST API": (get_args(Kind), MessageKind, {MessageKind.SEND}),
     "past jobs of a seed": (get_args(JobSeed.model_fields["state"].annotation), JobState, set(JobState) - set(ENDED)),
 }

@@ -291,6 +291,12 @@ class Change:
         values |= {"account_id": self.account.id, "created_at": self.moment}
         return insert_unless_there(self.connection, opt_outs, **values)
 
+    def copy_opt_outs(self, contact_id: int, new_id: int) -> None:
+        """Give a new contact the opt-outs of another one and its mailbox."""
+        query = select(opt_outs.c.kind, opt_outs.c.target_id).where(opt_outs.c.contact_id.in_(self.sharing(contact_id)))
+        for kind, target_id in self.connection.execute(query).all():
+            self.opt_out(new_id, kind, target_id)
+
     def opt_in(self, contact_id: int, kind: OptOutKind, target_id: int) -> None:
         """Delete one opt-out of all contacts of the mailbox."""
         here = opt_outs.c.contact_id.in_(self.sharing(contact_id))

@@ -296,7 +296,8 @@ class Subscriptions:
     def change_address(self, account: Account, contact_list: ContactList, old: str, new: str) -> SubscriptionOutcome:
         """Change a subscriber's address (lk-61): unsubscribe the old one, subscribe the new one with the profile.
 
-        ABSENT concerns the old address; all other outcomes but DONE concern the new one.
+        A new contact keeps the opt-outs and shut channels of the old one: it is the same person. ABSENT concerns the
+        old address; all other outcomes but DONE concern the new one.
         """
         old, new = old.strip(), new.strip()
         with Changes(self._database).begin(account, by="Email Change") as change:
@@ -316,7 +317,9 @@ class Subscriptions:
             if newcomer is None:
                 row = change.contact(contact_id)
                 assert row is not None  # noqa: S101 - its membership is there
-                newcomer = change.add(email=new, **{name: row[name] for name in PERSON_FIELDS})
+                kept = (*PERSON_FIELDS, "channels_shut", "suppressed_at")
+                newcomer = change.add(email=new, **{name: row[name] for name in kept})
+                change.copy_opt_outs(contact_id, newcomer)
             change.move(contact_list.id, contact_id, MembershipState.UNSUBSCRIBED)
             change.by = "API"
             profile, marks = member["profile"], member["form_values"] or {}

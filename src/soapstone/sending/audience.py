@@ -25,15 +25,17 @@ from soapstone.vocabulary.deliveries import WITHOUT_MAIL, DeliveryState, SkipRea
 # Characters of the longest address; the ledger keeps as many of an invalid one.
 LONGEST_ADDRESS = 320
 
-# The order in which states win among contacts that share an address.
-RANKS = {"unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
+# The order in which states win among contacts that share an address. A contact whose e-mail channel is shut is
+# suppressed, whatever address it comes to have, by an import for instance (mm-77).
+RANKS = {"suppressed": 4, "unsubscribed": 3, "waiting": 2, "subscribed": 1, "": 0}
 # Members counted at once.
 COUNT_ROWS = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A possible recipient. `state` is its state on the list: subscribed, unsubscribed, waiting or "" (absent).
+    """A possible recipient. `state` is its state on the list: subscribed, unsubscribed, waiting or "" (absent); or
+    suppressed, if its e-mail channel is shut.
 
     An absent candidate that opted out of the list, its category or all mail counts as unsubscribed.
 
@@ -82,8 +84,8 @@ def skip_reason(
         return SkipReason.INVALID_ADDRESS
     if duplicate:
         return SkipReason.DUPLICATE
-    if blocked:
-        return SkipReason(blocked)
+    if blocked or state == "suppressed":
+        return SkipReason(blocked or "suppressed")
     if state == "unsubscribed" and state not in include_states:
         return SkipReason.UNSUBSCRIBED
     if state == "waiting" and state not in include_states:
@@ -112,7 +114,7 @@ class Audience:
         """
         rows = _subscribed(self._database, self._job.list_id, after, limit)
         found = [
-            Candidate(email=row.email, contact_id=row.contact_id, state="subscribed")
+            Candidate(email=row.email, contact_id=row.contact_id, state=row.state)
             for row in rows
             if matches(terms, row.profile)
         ]
@@ -350,11 +352,13 @@ class Audience:
             query = select(contacts.c.id, self.state(contacts.c).label("state")).join(memberships, here, isouter=True)
             found = reading.execute(query.where(contacts.c.id.in_(everyone)))
             states: dict[int, str] = {row.id: row.state for row in found}
-        states |= dict.fromkeys(self.opted_out_among(everyone), "unsubscribed")
+        for each in self.opted_out_among(everyone):
+            states[each] = max(states[each], "unsubscribed", key=RANKS.__getitem__)
         return {each: max((states[one] for one in shared), key=RANKS.__getitem__) for each, shared in mailboxes.items()}
 
     def state(self, person: Any) -> ColumnElement[str]:
-        """Return the state of a contact (columns `id`, `unsubscribed_at`), from its membership if it has one."""
+        """Return the state of a contact (columns `id`, `unsubscribed_at`, `channels_shut`): suppressed, or that of its
+        membership if it has one."""
         category = select(lists.c.category_id).where(lists.c.id == self._job.list_id).scalar_subquery()
         against = and_(
             opt_outs.c.contact_id == person.id,
@@ -372,7 +376,7 @@ class Audience:
             waits = on_any.where(other.c.state == "waiting").exists()
             confirmed = on_any.where(other.c.state == "subscribed").exists()
             beside = case((left, "unsubscribed"), (and_(waits, ~confirmed), "waiting"), else_="")
-        return func.coalesce(memberships.c.state, beside)
+        return case((_is_shut(person), "suppressed"), else_=func.coalesce(memberships.c.state, beside))
 
     def _of_addresses(self, keys: Collection[str]) -> Subquery:
         """Return the account's contacts with these addresses."""
@@ -382,7 +386,7 @@ class Audience:
             ours & contacts.c.unique_email.in_(keys),
             ours & contacts.c.unique_email.is_(None) & contacts.c.email_key.in_(keys),
         ]
-        wanted = (contacts.c.id, contacts.c.email_key, contacts.c.unsubscribed_at)
+        wanted = (contacts.c.id, contacts.c.email_key, contacts.c.unsubscribed_at, contacts.c.channels_shut)
         return union_all(*(select(*wanted).where(one) for one in either)).subquery()
 
     def known(self, keys: set[str], connection: Connection | None = None) -> dict[str, tuple[int, str]]:
@@ -421,12 +425,18 @@ def count_members(database: Database, list_ids: Collection[int], terms: Sequence
     return len(found)
 
 
+def _is_shut(person: Any) -> ColumnElement[bool]:
+    """Return the condition that the e-mail channel of a contact (column `channels_shut`) is shut; it is named first."""
+    return person.channels_shut.like("email%")  # type: ignore[no-any-return]
+
+
 def _subscribed(
     database: Database, list_id: int | None, after: int, limit: int
-) -> Sequence[DatabaseRow[int, str, Any]]:
-    """Return contact, address and profile of the next subscribed members of a list."""
+) -> Sequence[DatabaseRow[int, str, str, Any]]:
+    """Return contact, address, state and profile of the next subscribed members of a list."""
+    state = case((_is_shut(contacts.c), "suppressed"), else_="subscribed")
     query = (
-        select(memberships.c.contact_id, contacts.c.email, memberships.c.profile)
+        select(memberships.c.contact_id, contacts.c.email, state.label("state"), memberships.c.profile)
         .join(contacts, contacts.c.id == memberships.c.contact_id)
         .where(memberships.c.list_id == list_id, memberships.c.contact_id > after, memberships.c.state == "subscribed")
         .order_by(memberships.c.contact_id)
