@@ -348,6 +348,19 @@ def test_figures_of_mails_stay_without_the_person(life: Life, product: Product) 
     assert [(event.email, event.contact_id, event.contact_number) for event in events] == [("", None, 0)]
 
 
+def test_the_links_of_old_mails_concern_nobody(life: Life, product: Product) -> None:
+    """Neither is a contact made of a deleted person's click, nor does one without an address leave for her."""
+    with product.database.read() as connection:
+        mail = connection.execute(select(deliveries.c.id).where(deliveries.c.contact_id == life.id)).scalars().first()
+    assert mail is not None
+    life.api.delete(f"/contacts/{life.id}")
+    before = everything(product.database)
+    sent = product.link_actions.find(mail)
+    assert sent is not None
+    product.link_actions.unsubscribe(sent, by="Unsubscribe Link")
+    assert everything(product.database) == before
+
+
 def test_an_address_without_a_contact_is_deleted_again(life: Life, product: Product) -> None:
     with product.database.write() as connection:
         remember(connection, life.account.id, {"x@example.com"}, now())

@@ -12,7 +12,9 @@ from sqlalchemy import func, select
 
 from soapstone.accounts.account import Account, Accounts
 from soapstone.contacts.changes import Change, Changes
+from soapstone.contacts.subscriptions import SubscriptionOutcome, Subscriptions
 from soapstone.lists.lists import ContactList, Lists
+from soapstone.sending.link_actions import LinkActions, Sent
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships
 from soapstone.vocabulary.contacts import MembershipState, OptOutKind
@@ -93,6 +95,25 @@ def test_people_who_share_an_address(changes: Changes, database: Database) -> No
         assert change.find("all@example.com") == first
         assert change.find("ALL@example.com", club.id) == second
         assert (change.find_custom("2"), change.find_custom(""), change.find_custom("3")) == (second, None, None)
+
+
+def test_no_address_finds_nobody(changes: Changes, database: Database) -> None:
+    """mm-53: contacts without an address share none; a call that names none, or a mail whose recipient was deleted,
+    must not take one of them off a list."""
+    account = Accounts(database).create("CUSTOM", time_zone="UTC", identifier="custom_id")
+    club = Lists(database).create(account.id, "Club")
+    with changes.begin(account) as change:
+        nameless = change.add(custom_id="1")
+        change.join(club.id, nameless)
+        assert (change.find(""), change.find("", club.id)) == (None, None)
+    mails: Any = None
+    assert Subscriptions(database, mails).unsubscribe(account, club, " ") is SubscriptionOutcome.ABSENT
+    assert kept(database) == [(1, 1)]
+    sent = Sent(
+        account_id=account.id, job_id=1, message_id=1, contact_id=None, email="", list_id=club.id, sender="Club"
+    )
+    LinkActions(database, lambda: None).unsubscribe(sent, by="Mail Header")
+    assert kept(database) == [(1, 1)]
 
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])

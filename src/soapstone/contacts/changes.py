@@ -80,7 +80,9 @@ class Change:
         return found[0] if found else None
 
     def with_address(self, address: str) -> Sequence[int]:
-        """Return all contacts with this address, the oldest first."""
+        """Return all contacts with this address, the oldest first; none for an empty one, which identifies nobody."""
+        if not address:
+            return []
         query = with_address(self.account.identifier, self.connection.dialect.name)
         given = {"account_id": self.account.id, "key": address_key(address)}
         return sorted(self.connection.execute(query, given).scalars())

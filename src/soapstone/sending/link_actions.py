@@ -72,7 +72,8 @@ class LinkActions:
     def unsubscribe(self, sent: Sent, *, by: str) -> None:
         """Unsubscribe the recipient from the mail's list, or from everything without a list; idempotent.
 
-        `by` is `Unsubscribe Link` or `Mail Header` (lk-110). A recipient from a file becomes a contact.
+        `by` is `Unsubscribe Link` or `Mail Header` (lk-110). A recipient from a file becomes a contact; one who was
+        deleted gets no mail anyway.
         """
         account = Accounts(self._database).get(sent.account_id)
         if account is None:
@@ -81,6 +82,8 @@ class LinkActions:
         with Changes(self._database).begin(account, by=by) as change:
             contact_id = sent.contact_id
             if contact_id is None or change.contact(contact_id) is None:
+                if not sent.email:
+                    return
                 contact_id = change.find(sent.email, sent.list_id) or change.add(email=sent.email)
             if sent.list_id is None:
                 row = change.contact(contact_id)
