@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import select
 
 from soapstone.accounts.account import Accounts
+from soapstone.accounts.link_keys import LinkKeys
 from soapstone.contacts.changes import Changes
 from soapstone.contacts.channels import Channels
+from soapstone.contacts.subscriptions import Subscriptions
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.contacts.transfers import Told, Transfers
 from soapstone.imports.imports import Imports
@@ -20,6 +22,7 @@ from soapstone.jobs.run import Runner
 from soapstone.jobs.worker import Worker
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
+from soapstone.sending.confirmations import Invitations, SubscriptionMails
 from soapstone.sending.messages.message import Draft, Traits
 from soapstone.sending.messages.messages import Messages
 from soapstone.store.tables import contacts
@@ -102,6 +105,22 @@ def test_messages_of_a_category_skip_who_wants_none_of_them(office: Any) -> None
     assert send(None) == everybody
     assert send(news.id) == everybody
     assert send(offers.id) == [("ann@example.com", "handed", ""), ("bob@example.com", "skipped", "unsubscribed")]
+
+
+def test_who_leaves_before_the_welcome_is_not_welcomed(office: Any) -> None:
+    """The mail waits for a mail server, for instance. Who waits for a confirmation gets the mail that asks for it."""
+    invitations = Invitations(LinkKeys.single("secret"))
+    house = Subscriptions(office.database, SubscriptionMails(office.sends, invitations, "https://mail.example.com"))
+    for name in ("ann", "bob"):
+        house.form(office.account, office.list, f"{name}@example.com", {}, welcome=True)
+    house.form(office.account, office.list, "cid@example.com", {}, ask=True)
+    house.unsubscribe(office.account, office.list, "ann@example.com")
+    office.work()
+    assert set(office.mails()) == {"bob@example.com", "cid@example.com"}
+    house.unsubscribe(office.account, office.list, "bob@example.com")
+    house.form(office.account, office.list, "bob@example.com", {}, ask=True)
+    office.work()
+    assert len(list(office.mail.glob("*.eml"))) == 3
 
 
 NEW = "ann@new.example"

@@ -93,11 +93,13 @@ class SubscriptionMails:
         self._require_base(contact_list)
         token = self._invitations.make(Invitation(contact_list.id, contact_id, tuple(sorted(events))))
         fields = {"Confirmation_Link": f"{self._base}/confirm/{token}"}
-        self._write(connection, account, contact_list, CONFIRMATION, email, fields)
+        # It may have left before, in one way or another, and asks to come back.
+        reach = ("unsubscribed", "waiting")
+        self._write(connection, account, contact_list, CONFIRMATION, email, fields, reach)
 
     def welcome(self, connection: Connection, account: Account, contact_list: ContactList, email: str) -> None:
-        """Welcome a new subscriber (lk-59)."""
-        self._write(connection, account, contact_list, WELCOME, email, {})
+        """Welcome a new subscriber (lk-59), unless it leaves before the mail goes out."""
+        self._write(connection, account, contact_list, WELCOME, email, {}, ())
 
     def _require_base(self, contact_list: ContactList) -> None:
         if not self._base:
@@ -115,6 +117,7 @@ class SubscriptionMails:
         draft: Draft,
         email: str,
         fields: dict[str, str],
+        reach: Collection[str],
     ) -> None:
         if not contact_list.from_address:
             # The list has no sender address: use the server's own.
@@ -123,5 +126,11 @@ class SubscriptionMails:
             draft = replace(draft, from_address=sender if is_mailbox(sender) else "no-reply@localhost.localdomain")
         fields |= {"List": contact_list.name, "Address": email}
         self._sends.to_subscriber(
-            connection, account=account, contact_list=contact_list, draft=draft, email=email, fields=fields
+            connection,
+            account=account,
+            contact_list=contact_list,
+            draft=draft,
+            email=email,
+            fields=fields,
+            reach=reach,
         )

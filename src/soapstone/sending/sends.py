@@ -201,18 +201,18 @@ class Sends:
         draft: Draft,
         email: str,
         fields: Mapping[str, str],
+        reach: Collection[str] = (),
     ) -> int:
-        """Queue a mail to one contact in the caller's transaction; return the number of its job.
+        """Queue a mail about a subscription to one contact in the caller's transaction; return the number of its job.
 
-        It is about a subscription, so unsubscribed and unconfirmed contacts get it too. It counts in no figures.
-        `fields` are its merge values. Raises InvalidMessage.
+        It counts in no figures. `fields` are its merge values, `reach` is as in Rules. Raises InvalidMessage.
         """
         given = {merge_key(name): value for name, value in fields.items()}
         draft = ready_to_send(draft, contact_list)
         Content(draft).check_names(given.keys())
         request = {
             "audience": {"kind": "addresses", "emails": [email], "fields": given},
-            "rules": {"reach": ["unsubscribed", "waiting"]},
+            "rules": {"reach": list(reach)},
             "is_test": True,
         }
         copy = store(connection, account.id, contact_list.id, draft, kind=MessageKind.SEND, traits=None)

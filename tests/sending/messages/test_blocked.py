@@ -240,6 +240,7 @@ def by_letters(place: Place) -> list[int]:
                     draft=draft,
                     email=address(name),
                     fields={},
+                    reach=("unsubscribed", "waiting"),
                 )
             )
     return found
@@ -303,7 +304,7 @@ WAYS: list[tuple[Way, list[tuple[str, str]], set[str]]] = [
     ),
     (by_failures, [each for each in NAMED if each[0] != "nobody"], {"good", "twice"}),
     (
-        # Letters are about the recipient's own subscription, so they reach who left or waits, and no blocked address.
+        # Letters that ask for a confirmation reach who left or waits, and no blocked address.
         by_letters,
         [
             ("banned", "banned"),
