@@ -15,6 +15,7 @@ from soapstone import clock
 from soapstone.accounts.account import Accounts
 from soapstone.accounts.audit import COMMAND_LINE
 from soapstone.accounts.link_keys import LinkKeys
+from soapstone.contacts.changes import Changes
 from soapstone.contacts.suppressions import Suppressions
 from soapstone.lists.lists import Lists
 from soapstone.personal_data.erasure import Erasure
@@ -353,6 +354,18 @@ def test_complaints(post: Post, form: str, kind: str) -> None:
     with post.office.database.read() as connection:
         event = connection.execute(select(contact_events).where(contact_events.c.kind == "complained")).one()
     assert (event.message_id, event.detail) == (row.message_id, {"provider": "provider.example"})
+
+
+def test_a_complaint_after_a_change_of_address(post: Post) -> None:
+    """mm-123: no more mail goes to the address that complains, whatever file brings it back; nor to the person."""
+    (row,) = post.send("ann@receiver.example")
+    with Changes(post.office.database).begin(post.office.account) as change:
+        change.edit(row.contact_id, {"email": "ann@new.example"})
+    raw = complaint(fields=f"Original-Mail-From: {post.address(row)}")
+    assert outcome(post.take(raw)) == ("complaint", "recorded")
+    assert post.suppressed("ann@receiver.example")
+    assert post.suppressed("ann@new.example")
+    assert post.member(row.contact_id).state == "unsubscribed"
 
 
 def test_an_unsigned_complaint_changes_nothing(post: Post) -> None:

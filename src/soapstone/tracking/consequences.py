@@ -82,13 +82,15 @@ def of_complaint(
 ) -> None:
     """Record a complaint about a mail, and add its figure to `changes`.
 
-    The contact leaves the list and is suppressed (mm-123, lk-119).
-    A recipient from a file becomes a contact.
+    The contact leaves the list, and its address is suppressed, as is the one that the mail went to (mm-123, lk-119). A
+    recipient from a file becomes a contact.
     """
     change = change_within(connection, account, by=BY_COMPLAINT)
     if contact_id is None or change.contact(contact_id) is None:
         contact_id = change.find(address, list_id) or change.add(email=address)
     complain(change, contact_id, list_id, cause=Cause(message_id=message_id), provider=provider)
+    # The contact may have another address since.
+    suppress(change, address)
     changes.of_send(account.id, job_id, complaints=1)
 
 
