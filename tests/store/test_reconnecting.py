@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, select, text
+from sqlalchemy import Connection, make_url, select, text
 from tests.postgresql import Databases
 
 from soapstone.accounts.account import Accounts
 from soapstone.store.database import Database
+from soapstone.store.driver import execute
 from soapstone.store.tables import accounts
 from soapstone.store.transient_errors import NO_ANSWER, RecordsUnavailable, driver_words
 
@@ -55,12 +56,23 @@ def use_at_once(database: Database) -> list[BaseException]:
     return wrong
 
 
-def add_accounts(server: str, database: Database, names: str) -> None:
-    """Add accounts in one transaction, which loses its connection after the first one."""
+def by_sqlalchemy(connection: Connection, name: str) -> None:
     query = text("INSERT INTO account (name, time_zone, created_at) VALUES (:name, 'UTC', 0)")
+    connection.execute(query, {"name": name})
+
+
+def by_the_driver(connection: Connection, name: str) -> None:
+    execute(connection, "INSERT INTO account (name, time_zone, created_at) VALUES (%s, 'UTC', 0)", (name,))
+
+
+Adding = Callable[[Connection, str], None]
+
+
+def add_accounts(server: str, database: Database, names: str, add: Adding = by_sqlalchemy) -> None:
+    """Add accounts in one transaction, which loses its connection after the first one."""
     with database.write() as connection:
         for number, name in enumerate(names):
-            connection.execute(query, {"name": name})
+            add(connection, name)
             if number == 0:
                 end_backends(server, database)
 
@@ -72,9 +84,12 @@ def test_no_pooled_connection_fails_after_a_restart(postgresql_server: str, data
     assert use_at_once(database) == []
 
 
-def test_a_transaction_that_loses_its_connection_is_undone(postgresql_server: str, database: Database) -> None:
+@pytest.mark.parametrize("add", [by_sqlalchemy, by_the_driver])
+def test_a_transaction_that_loses_its_connection_is_undone(
+    postgresql_server: str, database: Database, add: Adding
+) -> None:
     with pytest.raises(RecordsUnavailable) as caught:
-        add_accounts(postgresql_server, database, "AB")
+        add_accounts(postgresql_server, database, "AB", add)
     assert (str(caught.value), caught.value.undone) == (NO_ANSWER, True)
     assert Accounts(database).all() == []
 

@@ -13,9 +13,22 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, LargeBinary, Table, any_, bindparam, func, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Table,
+    Text,
+    any_,
+    bindparam,
+    cast,
+    func,
+    select,
+)
 
-from soapstone.store.driver import execute
+from soapstone.store.driver import execute, rows_of
 
 # One value for each of the columns.
 Values = tuple[Any, ...]
@@ -50,8 +63,7 @@ def run(connection: Connection, statement: str, given: Values) -> list[Values]:
 
     They are the driver's tuples: rows of SQLAlchemy take twice the time.
     """
-    rows: list[Values] = execute(connection, statement, given).fetchall()
-    return rows
+    return rows_of(execute(connection, statement, given))
 
 
 def select_by_key(
@@ -83,12 +95,12 @@ def among(column: Column[Any], kind: str, name: str) -> ColumnElement[bool]:
         return column.in_(select(func.json_each(bindparam(name)).table_valued("value").c.value))
     from sqlalchemy.dialects.postgresql import ARRAY
 
-    return column == any_(bindparam(name, type_=ARRAY(BigInteger)))
+    return column == any_(cast(bindparam(name, type_=Text), ARRAY(BigInteger)))
 
 
 def listed(connection: Connection, numbers: Collection[int]) -> Any:
     """Return numbers as the value of a parameter of `among`."""
-    return json.dumps(list(numbers)) if connection.dialect.name == "sqlite" else list(numbers)
+    return json.dumps(list(numbers)) if connection.dialect.name == "sqlite" else array(numbers)
 
 
 def take_numbers(connection: Connection, table: str, count: int) -> list[int]:
@@ -158,12 +170,17 @@ def update_rows(connection: Connection, table: Table, names: tuple[str, ...], ro
 def _run(connection: Connection, table: Table, names: tuple[str, ...], rows: Sequence[Values], end: str) -> int:
     if not rows:
         return 0
-    statement = _statement(table, names, end, connection.dialect.name)
-    if connection.dialect.name == "sqlite":
-        count: int = execute(connection, statement, list(rows), many=True).rowcount
-        return count
-    # An array for each column: one statement, however many rows.
-    return connection.exec_driver_sql(statement, _columns(table, names, rows)).rowcount
+    kind = connection.dialect.name
+    statement = _statement(table, names, end, kind, len(rows) == 1)
+    count: int
+    if kind == "sqlite":
+        count = execute(connection, statement, list(rows), many=True).rowcount
+    elif len(rows) == 1:
+        count = execute(connection, statement, rows[0]).rowcount
+    else:
+        # An array for each column: one statement, however many rows.
+        count = execute(connection, statement, _columns(table, names, rows)).rowcount
+    return count
 
 
 def _columns(table: Table, names: tuple[str, ...], rows: Sequence[Values]) -> tuple[Any, ...]:
@@ -195,10 +212,13 @@ def _adding(table: Table, names: tuple[str, ...]) -> str:
 
 
 @cache
-def _statement(table: Table, names: tuple[str, ...], end: str, kind: str) -> str:
+def _statement(table: Table, names: tuple[str, ...], end: str, kind: str, is_single: bool) -> str:
     head = f"INSERT INTO {table.name} ({', '.join(names)})"
     if kind == "sqlite":
         return f"{head} VALUES ({', '.join('?' * len(names))}) {end}"
+    if is_single:
+        # psycopg takes longer for an array than for a value.
+        return f"{head} VALUES ({', '.join(['%s'] * len(names))}) {end}"
     return f"{head} SELECT * FROM unnest({_arrays(table, names)}) {end}"  # noqa: S608
 
 

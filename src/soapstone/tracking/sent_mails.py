@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, func, select
 
-from soapstone.store.bulk import among, listed, run
+from soapstone.store.bulk import among, array, listed, run
 from soapstone.store.driver import run_query
 from soapstone.store.tables import accounts, bounces, deliveries, lists, memberships, sends
 from soapstone.vocabulary.tracking import HARD_BOUNCES
@@ -46,16 +46,17 @@ class SentMail(NamedTuple):
 def lock_accounts(connection: Connection, numbers: Collection[int]) -> None:
     """Lock the accounts of these mails, whose contacts may change. A transaction does so before it locks any mail."""
     if numbers and connection.dialect.name == "postgresql":
-        mine = "SELECT account_id FROM delivery WHERE id = ANY(%s)"
+        mine = "SELECT account_id FROM delivery WHERE id = ANY(%s::bigint[])"
         statement = f"SELECT id FROM account WHERE id IN ({mine}) ORDER BY id FOR UPDATE"  # noqa: S608 - a text above
-        run(connection, statement, (list(numbers),))
+        run(connection, statement, (array(numbers),))
 
 
 def lock_mails(connection: Connection, numbers: Collection[int]) -> None:
     """Lock these mails and their accounts; SQLite's transactions that write have locked all."""
     lock_accounts(connection, numbers)
     if numbers and connection.dialect.name == "postgresql":
-        run(connection, "SELECT id FROM delivery WHERE id = ANY(%s) ORDER BY id FOR UPDATE", (list(numbers),))
+        statement = "SELECT id FROM delivery WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE"
+        run(connection, statement, (array(numbers),))
 
 
 def read_mails(connection: Connection, numbers: Collection[int]) -> dict[int, SentMail]:
