@@ -137,7 +137,7 @@ class Members(Repository):
         stayed = stayed.where(*behind(member.removed_at, member.contact_id, after))
         gone = gone.where(*behind(event.at, event.contact_id, after))
         # Of the rows before a page, as many as have gone may be missing among the members before it.
-        others = self._database.records(Removed, gone) if offset else []
+        others = self._database.records(Removed, gone.limit(offset + limit)) if offset else []
         start = max(offset - len(others), 0)
         members = self._database.records(Removed, stayed.offset(start).limit(offset - start + limit))
         if not offset:
