@@ -173,7 +173,7 @@ def append(connection: Connection, new: NewEvents) -> datetime:
         copy_lines(connection, mail_events, _COLUMNS, _lines_of(new, given, moment))
     else:
         for names, rows in _rows_of(new, given, moment, _TRUTH[connection.dialect.name]).items():
-            insert_rows(connection, mail_events, names, rows)
+            insert_rows(connection, mail_events, names, _by_mail(names, rows))
     return at
 
 
@@ -199,6 +199,15 @@ def _rows_of(
             before = previous_at if previous_at is None else dated(previous_at, previous_at)
             append((*same, at, delivery_id, before, *next(numbers)))
     return rows
+
+
+def _by_mail(names: tuple[str, ...], rows: list[Values]) -> list[Values]:
+    """Return rows mail by mail: those of mails that are neighbours change the same pages of the index of deliveries.
+
+    In all other indexes new events are neighbours anyway.
+    """
+    place = names.index("delivery_id")
+    return sorted(rows, key=lambda row: row[place] or 0)
 
 
 def _lines_of(new: NewEvents, given: Mapping[EventGroup, _Numbers], moment: int) -> Iterator[str]:
