@@ -178,39 +178,29 @@ class DkimSigner:
 
 def _relaxed_headers(head: bytes) -> tuple[bytes, bytes]:
     """Return the value of the tag h=, and the headers that it names in their relaxed form (RFC 6376 3.4.2)."""
-    names: list[bytes] = []
-    fields: list[bytes] = []
     # Blanks are shortened in all headers at once: no run of them goes beyond a line.
     unfolded = head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ")
-    for line in _single_spaced(unfolded).split(b"\r\n"):
-        written, _, value = line.partition(b":")
-        name = _signed_name(written)
-        if name:
-            names.append(name)
-            fields.append(b"%b:%b\r\n" % (name, value.strip(b" ")))
-    folded, order = _named(tuple(names))
-    return folded, b"".join([fields[place] for place in order])
-
-
-@lru_cache(128)
-def _signed_name(written: bytes) -> bytes:
-    """Return the name of a header in its relaxed form; empty for headers that are not signed."""
-    name = written.rstrip(b" ").lower()
-    return name if name in HEADERS else b""
+    lines = [line.partition(b":") for line in _single_spaced(unfolded).split(b"\r\n")]
+    folded, order = _named(tuple([written for written, _, _ in lines]))
+    parts = [b"\r\n"] * (3 * len(order))
+    parts[::3] = [start for start, _ in order]
+    parts[1::3] = [lines[place][2].strip(b" ") for _, place in order]
+    return folded, b"".join(parts)
 
 
 @lru_cache(64)
-def _named(names: tuple[bytes, ...]) -> tuple[bytes, list[int]]:
-    """Return the value of the tag h= for a mail with signed headers of these names, and the order that it gives them.
+def _named(written: tuple[bytes, ...]) -> tuple[bytes, list[tuple[bytes, int]]]:
+    """Return the value of the tag h= for a mail with headers of these names, and the signed ones in the order of h=.
 
-    Mails of a message have the same headers.
+    Of each it gives the start in the relaxed form, and the place. Mails of a message have the same headers.
     """
+    names = [name.rstrip(b" ").lower() for name in written]
     named: list[bytes] = []
-    order: list[int] = []
+    order: list[tuple[bytes, int]] = []
     for name in HEADERS:
         # The last one is the first that h= names (RFC 6376 5.4.2).
         mine = [place for place in reversed(range(len(names))) if names[place] == name]
-        order += mine
+        order += [(name + b":", place) for place in mine]
         if mine or name in ONCE_AT_MOST:
             named += [name] * (len(mine) + 1)
     return _folded(b":".join(named)), order
