@@ -230,6 +230,7 @@ TEXTS: dict[str, Worst] = {
     "sending.messages.marked_text MARK": repeated("\ufdd0|1|", "|\ufdd01|", meet="split"),
     "sending.mail.dkim _SELECTOR": repeated("|a|", "|a.|!"),
     "sending.smtp.connection _AT_LINE": octets("|.|", "|\n.|", "|a|", meet="findall"),
+    "sending.smtp.connection _BEHIND_LINE": octets("|\n|", "|\n.|", "|a|", meet="search"),
     "sending.smtp.connection _BREAK": octets("|a|", meet="search"),
     "sending.smtp.connection _SPACE": repeated(*SPACES, meet="findall"),
     "sending.smtp.replies _ENHANCED": repeated("5.1.|1|", meet="match"),
