@@ -24,7 +24,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable, bindparam, select, update
+from sqlalchemy import ColumnElement, Executable, bindparam, select, update
 
 from soapstone.clock import now
 from soapstone.jobs.job import Job
@@ -83,6 +83,8 @@ class DeliveryLog:
         self.journal = Journal(run.database, run.job) if self._boot_id else None
         # The database's state in which the mails that are taken and not yet sent were checked.
         self._checked_in: int | None = None
+        # The driver's connection that stored it.
+        self._driver: Any = None
         # Highest delivery id durably reserved for sending; 0 if none.
         self.reserved = 0
 
@@ -138,7 +140,8 @@ class DeliveryLog:
                 chunk.step = max(chunk.step, self._run.job.steps - 1)
             # If the process ends before it sends any of these mails, the next attempt takes them again.
             chunk.progress = bool(results) or self.journal is None
-            version = self._version(chunk.connection)
+            self._driver = chunk.connection.connection.driver_connection
+            version = self._version()
         if not progress.in_hand or again:
             self._checked_in = version
         self.reserved = reserve or self.reserved
@@ -178,13 +181,11 @@ class DeliveryLog:
         if self.journal is not None:
             self.journal.close(remove="journal" not in self._run.job.checkpoint)
 
-    def _version(self, connection: Connection | None = None) -> int | None:
+    def _version(self) -> int | None:
         """Return what changes with each commit of other connections than that of the run; None on PostgreSQL."""
         if self.journal is None:
             return None
-        held = connection or self._run.held
-        driver: Any = held.connection.driver_connection
-        version: int = driver.execute("PRAGMA data_version").fetchone()[0]
+        version: int = self._driver.execute("PRAGMA data_version").fetchone()[0]
         return version
 
     @property
