@@ -137,13 +137,6 @@ class Run:
             finally:
                 self._connection = None
 
-    @property
-    def held(self) -> Connection:
-        """The connection of `connected`."""
-        if self._connection is None:
-            raise LookupError("the run holds no connection")
-        return self._connection
-
     def heed(self) -> None:
         """Raise LeaseLost, Cancelled, Paused or Stopped as a chunk does, without a change."""
         if self.stopping():
