@@ -80,7 +80,7 @@ class Change:
         return found[0] if found else None
 
     def with_address(self, address: str) -> Sequence[int]:
-        """Return all contacts with this address, the oldest first. An empty address belongs to nobody."""
+        """Return all contacts with this address, the oldest first, or none if it is empty."""
         if not address:
             return []
         query = with_address(self.account.identifier, self.connection.dialect.name)
