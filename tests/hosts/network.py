@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.kills.workers import stop_threads
+
 # Without root it needs a system that lets users make namespaces.
 _UNSHARE = (
     ("unshare", "--net") if os.geteuid() == 0 else ("unshare", "--user", "--map-current-user", "--keep-caps", "--net")
@@ -110,14 +112,16 @@ class Host:
         if NAMESPACES:
             ip("link", "set", self.name, "down")
         else:
-            self._send(signal.SIGSTOP)
+            for process in self.started:
+                stop_threads(process)
 
     def join(self) -> None:
         """Let packets pass again."""
         if NAMESPACES:
             ip("link", "set", self.name, "up")
         else:
-            self._send(signal.SIGCONT)
+            for process in self.started:
+                process.send_signal(signal.SIGCONT)
 
     def remove(self) -> None:
         """End the host."""
@@ -127,8 +131,3 @@ class Host:
         self.holder.wait()
         assert self.holder.stdout is not None
         self.holder.stdout.close()
-
-    def _send(self, number: signal.Signals) -> None:
-        for process in self.started:
-            if process.poll() is None:
-                process.send_signal(number)

@@ -52,11 +52,8 @@ class Site:
         """Whether somebody is within a transaction that writes; asked while the worker is frozen."""
         path = self.product.database.path
         if path is None:
-            query = (
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_xid IS NOT NULL"
-            )
             with self.product.database.read() as connection:
-                return bool(connection.execute(text(query)).scalar_one())
+                return bool(connection.execute(text(_WRITERS)).scalar_one())
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")

@@ -51,7 +51,11 @@ class WorkerProcess:
 
     def freeze(self) -> None:
         """Stop it where it stands; whatever it holds, it goes on holding."""
-        self.process.send_signal(signal.SIGSTOP)
+        stop_threads(self.process)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on."""
+        self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> list[int]:
         """Kill a frozen worker; the processes that it had started, and that did not end within the time."""
@@ -64,8 +68,9 @@ class WorkerProcess:
         return left
 
     def stop(self) -> None:
-        """End it in order."""
+        """End it in order, frozen or not."""
         self.process.terminate()
+        self.thaw()
         try:
             self.process.wait(30)
         finally:
@@ -88,6 +93,7 @@ class Workers:
         self._standby = standby
         self._program = program
         self._spare: WorkerProcess | None = None
+        self._started: list[WorkerProcess] = []
         self.now = self._new()
 
     def next(self) -> None:
@@ -111,12 +117,22 @@ class Workers:
         self.now = self._new()
 
     def stop(self) -> None:
-        for worker in (self._spare, self.now):
-            if worker is not None:
-                worker.stop()
+        """End all that were started, those too that a test left frozen."""
+        for worker in reversed(self._started):
+            worker.stop()
 
     def _new(self) -> WorkerProcess:
-        return WorkerProcess(self.data, self._url, self.log, program=self._program, supervised=self._standby)
+        worker = WorkerProcess(self.data, self._url, self.log, program=self._program, supervised=self._standby)
+        self._started.append(worker)
+        return worker
+
+
+def stop_threads(process: subprocess.Popen[bytes]) -> None:
+    """Stop a process and return when all its threads stand: until its first thread has taken the signal, which lasts
+    on a busy machine, the others go on."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
 
 
 def descendants(pid: int) -> list[int]:
