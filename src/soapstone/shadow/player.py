@@ -22,10 +22,11 @@ from soapstone.vocabulary.agreements import Agreement
 from soapstone.wire.contract import Contract, Operation
 from soapstone.wire.envelope import SOAP_11, envelope
 
-POLL_SECONDS = 5.0
-"""How long all polls of one job together wait for what the live service has already."""
+POLL_SECONDS = 30.0
+"""How long all polls of one job together wait for what the live service has already, while jobs here go on."""
 MOST_POLLED = 10_000
 _POLL_PAUSE = 0.05
+_LONGEST_POLL_PAUSE = 1.0
 MOST_PAGES = 200
 _PROGRESSING = {*POLLS, "GetMessageStatus", "GetUploadInitialQueueJobStatus"}
 
@@ -39,6 +40,9 @@ class Target(Protocol):
 
     def call(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         """Return status, media type and body of the answer to a POST request. Raises OSError."""
+
+    def may_go_on(self) -> bool:
+        """Return whether a job may be unfinished."""
 
 
 class Player:
@@ -134,14 +138,20 @@ class Player:
         self._report.add(contract.name, operation.name, exchange.at, found=found, faults=faults, poll=poll)
 
     def _settled(self, poll: str, found: list[Found], again: Callable[[], list[Found]]) -> list[Found]:
-        """Return what a poll finds when the job here is as far as that of the live service, within some seconds."""
+        """Return what a poll finds when the job here is as far as that of the live service.
+
+        What it finds is final when no job here is unfinished, and after some seconds: the machine's other work goes
+        before the jobs here.
+        """
         if len(self._patience) >= MOST_POLLED:
             self._patience.pop(next(iter(self._patience)))
         began, pause = time.monotonic(), _POLL_PAUSE
         left = self._patience.setdefault(poll, POLL_SECONDS)
-        while _differs(found) and time.monotonic() - began < left:
+        goes_on = True
+        while _differs(found) and goes_on and time.monotonic() - began < left:
             time.sleep(pause)
-            pause *= 2
+            pause = min(pause * 2, _LONGEST_POLL_PAUSE)
+            goes_on = self._target.may_go_on()
             found = again()
         self._patience[poll] = left - (time.monotonic() - began)
         return found

@@ -12,6 +12,7 @@ from typing import Any
 
 from soapstone.errors import SoapstoneError
 from soapstone.jobs.lock import WorkerLock
+from soapstone.jobs.queue import Jobs
 from soapstone.jobs.worker import Worker
 from soapstone.local_server import working
 from soapstone.product import Product
@@ -37,12 +38,16 @@ class FolderTaken(SoapstoneError):
 class Scratch:
     """A server without a socket. All calls are made in one thread."""
 
-    def __init__(self, app: Application, runner: asyncio.Runner, password: str) -> None:
-        self._app, self._runner, self.password = app, runner, password
+    def __init__(self, app: Application, jobs: Jobs, runner: asyncio.Runner, password: str) -> None:
+        self._app, self._jobs, self._runner, self.password = app, jobs, runner, password
 
     def call(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         """Return status, media type and body of the answer to a POST request."""
         return self._runner.run(self._call(path, headers, body))
+
+    def may_go_on(self) -> bool:
+        """Return whether a job is unfinished."""
+        return bool(self._jobs.unfinished())
 
     async def _call(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
         pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
@@ -117,7 +122,7 @@ def scratch(folder: Path, settings: Settings) -> Iterator[Scratch]:
         app = opened.enter_context(closing(Application(product, lazy=True, repeatable=())))
         opened.enter_context(working(worker))
         opened.enter_context(recorder(product).running())
-        yield Scratch(app, opened.enter_context(asyncio.Runner()), password)
+        yield Scratch(app, product.jobs, opened.enter_context(asyncio.Runner()), password)
 
 
 class Remote:
@@ -137,3 +142,7 @@ class Remote:
                 return response.status, response.headers.get("content-type", ""), response.read(MOST_KEPT)
             except HTTPException as trouble:
                 raise OSError(str(trouble)) from None
+
+    def may_go_on(self) -> bool:
+        """Return True: nobody can ask a server by its URL for all its jobs."""
+        return True
