@@ -177,4 +177,4 @@ def test_who_opted_out(changes: Changes, database: Database, account: Account, n
         change.edit(ann, {"unsubscribed_at": change.moment})
         assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (True, True)
         change.clear_opt_outs(ann, news.id)
-        assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (False, False)
+        assert (change.opted_out(ann, news.id), change.opted_out(ann, other.id)) == (False, True)

@@ -15,9 +15,10 @@ from soapstone.contacts.duplicates import Duplicates, Mailbox
 from soapstone.contacts.mailboxes import sharing
 from soapstone.contacts.subscriptions import SubscriptionOutcome, Subscriptions
 from soapstone.contacts.suppressions import Suppressions
-from soapstone.contacts.unsubscribes import Unsubscribes
+from soapstone.contacts.unsubscribes import Unsubscribes, from_everything
 from soapstone.errors import ConflictError
 from soapstone.jobs.queue import Jobs
+from soapstone.lists.categories import Categories
 from soapstone.lists.lists import ContactList, Lists
 from soapstone.store.database import Database
 from soapstone.store.tables import contact_events, contacts, lists, memberships, opt_outs
@@ -120,6 +121,27 @@ def test_an_unsubscribe_from_everything_holds_for_all(place: Place) -> None:
     assert place.set(SECOND, override=True) is SubscriptionOutcome.SUBSCRIBED
     with place.changes.begin(place.account) as change:
         assert not any(change.opted_out(each, place.list.id) for each in place.all)
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_who_asks_for_a_list_stays_away_from_the_others(place: Place, everything: bool) -> None:
+    """lk-52, lk-117: an opt-out of everything, or of a category, goes on as one of each other list."""
+    account, all_lists = place.account, Lists(place.database)
+    category = Categories(place.database, OptOutKind.LIST_CATEGORY).add(account.id, "Weekly")
+    asked, same = (all_lists.create(account.id, name, category_id=category.id) for name in ("Asked", "Same"))
+    other = all_lists.create(account.id, "Other")
+    place.list = asked
+    with place.changes.begin(account) as change:
+        if everything:
+            from_everything(change, place.second, UNTOLD)
+        else:
+            change.opt_out(place.second, OptOutKind.LIST_CATEGORY, category.id)
+    assert place.set(THIRD) is SubscriptionOutcome.UNSUBSCRIBED
+    assert place.set(THIRD, override=True) is SubscriptionOutcome.SUBSCRIBED
+    with place.changes.begin(account) as change:
+        kept = {each.name: change.opted_out(place.second, each.id) for each in (asked, same, other)}
+        assert not change.opted_out(place.other, same.id)
+    assert kept == {"Asked": False, "Same": True, "Other": everything}
 
 
 def test_who_left_a_group_as_one_contact_comes_back_as_another(place: Place) -> None:

@@ -181,6 +181,20 @@ def test_who_is_unsubscribed_from_everything_is_so_on_each_list(worlds: Worlds) 
     assert (worlds.subscribed(later), worlds.subscribed(here)) == ([email], [])
 
 
+def test_who_asks_for_one_list_again_stays_away_from_the_others(worlds: Worlds) -> None:
+    """lk-52, lk-117, mm-120"""
+    here, other, email = worlds.group(), worlds.lk.create(), address()
+    worlds.unsubscribe(worlds.add(email, here))
+    assert worlds.set(here, email, override=True) == "SuccessContactSubscribed"
+    assert worlds.subscribed(here) == [email]
+    worlds.imported(other, email)
+    worlds.mm.upload(email, groupid=other, MM_1="Email")
+    assert worlds.set(other, email) == "FailedContactUnSubscribed"
+    assert worlds.subscribed(other) == []
+    assert worlds.set(other, email, override=True) == "SuccessContactSubscribed"
+    assert worlds.subscribed(other) == worlds.subscribed(here) == [email]
+
+
 def test_accounts_that_unsubscribe_by_group(worlds: Worlds, unsubscribe_type: Any) -> None:
     """mm-120, lk-116: members as well as those who are not on the list yet"""
     unsubscribe_type("lists")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from soapstone.accounts.account import Account, Accounts
+from soapstone.contacts.changes import Changes
 from soapstone.errors import InvalidError
 from soapstone.lists.categories import Categories
 from soapstone.lists.lists import Lists
@@ -32,6 +33,26 @@ def test_categories_of_lists(database: Database, account: Account) -> None:
     [found] = [each for each in lists.all(account.id) if each.id == made.id]
     assert found.category_id is None
     assert [each.name for each in categories.all(other.id)] == ["News"]
+
+
+def test_who_left_a_category_stays_away_from_its_lists(database: Database, account: Account) -> None:
+    """mm-120: also when the category is deleted, from a list that the contact was never on."""
+    categories, lists, changes = Categories(database, OptOutKind.LIST_CATEGORY), Lists(database), Changes(database)
+    news, offers = (categories.add(account.id, name).id for name in ("News", "Offers"))
+    daily, weekly = (lists.create(account.id, name, category_id=news).id for name in ("Daily", "Weekly"))
+    sale = lists.create(account.id, "Sale", category_id=offers).id
+    with changes.begin(account) as change:
+        ann, bob, cy = (change.add(email=f"{name}@example.com") for name in ("ann", "bob", "cy"))
+        change.opt_out(ann, OptOutKind.LIST_CATEGORY, news)
+        change.opt_out(ann, OptOutKind.LIST, daily)
+        change.opt_out(bob, OptOutKind.LIST_CATEGORY, news)
+        change.opt_out(cy, OptOutKind.LIST_CATEGORY, offers)
+    assert categories.delete(account.id, news)
+    with changes.begin(account) as change:
+        left = {
+            (who, where) for who in (ann, bob, cy) for where in (daily, weekly, sale) if change.opted_out(who, where)
+        }
+    assert left == {(ann, daily), (ann, weekly), (bob, daily), (bob, weekly), (cy, sale)}
 
 
 def test_categories_of_messages(database: Database, account: Account) -> None:

@@ -287,10 +287,10 @@ class Change:
         self.log("profile", contact_id, list_id, detail={"profile": values})
         return True
 
-    def opt_out(self, contact_id: int, kind: OptOutKind, target_id: int) -> bool:
-        """Store an opt-out of a list or category; False if it is stored already."""
+    def opt_out(self, contact_id: int, kind: OptOutKind, target_id: int, *, at: datetime | None = None) -> bool:
+        """Store an opt-out of a list or category, made now or earlier; False if it is stored already."""
         values: dict[str, Any] = {"contact_id": contact_id, "kind": kind, "target_id": target_id}
-        values |= {"account_id": self.account.id, "created_at": self.moment}
+        values |= {"account_id": self.account.id, "created_at": at or self.moment}
         return insert_unless_there(self.connection, opt_outs, **values)
 
     def copy_opt_outs(self, contact_id: int, new_id: int) -> None:
@@ -305,11 +305,27 @@ class Change:
         self.connection.execute(delete(opt_outs).where(here).filter_by(kind=kind, target_id=target_id))
 
     def clear_opt_outs(self, contact_id: int, list_id: int) -> None:
-        """Delete everything that `opted_out` checks: the contact asked for this list (lk-52, lk-117). Its state
-        stays."""
+        """Delete everything that `opted_out` checks: the contact asked for this list (lk-52, lk-117). Its state stays.
+
+        The contact did not ask for the other lists that there are: an opt-out of everything, or of a category, goes on
+        as one of each of them.
+        """
         people = self.sharing(contact_id)
-        self.connection.execute(delete(opt_outs).where(self._against(people, list_id)))
+        left = select(func.min(contacts.c.unsubscribed_at)).where(contacts.c.id.in_(people))
+        against = self._against(people, list_id)
+        by_category = select(func.min(opt_outs.c.created_at)).where(against, opt_outs.c.kind == "list_category")
+        at, category_at = (self.connection.execute(query).scalar_one() for query in (left, by_category))
+        self.connection.execute(delete(opt_outs).where(against))
         self.connection.execute(update(contacts).where(contacts.c.id.in_(people)).values(unsubscribed_at=None))
+        if at is not None or category_at is not None:
+            others = select(lists.c.id).where(
+                lists.c.account_id == self.account.id, lists.c.id != list_id, lists.c.deleted_at.is_(None)
+            )
+            if at is None:
+                category = select(lists.c.category_id).where(lists.c.id == list_id).scalar_subquery()
+                others = others.where(lists.c.category_id == category)
+            for other_id in self.connection.execute(others).scalars().all():
+                self.opt_out(contact_id, OptOutKind.LIST, other_id, at=at or category_at)
         self.let_others_in(contact_id, list_id)
 
     def let_others_in(self, contact_id: int, list_id: int) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, literal, select, update
 
 from soapstone.clock import now
 from soapstone.lists.names import checked_name
 from soapstone.store.database import Database
 from soapstone.store.numbers import add_row
 from soapstone.store.tables import list_categories, lists, message_categories, messages, opt_outs
+from soapstone.store.unique import insert_into
 from soapstone.vocabulary.contacts import OptOutKind
 
 # Kind of a category's opt-outs → the table of the categories, and that of what is in them.
@@ -68,13 +69,26 @@ class Categories:
             return bool(values) and connection.execute(query.values(**values)).rowcount == 1
 
     def delete(self, account_id: int, category_id: int) -> bool:
-        """Delete a category; its lists or messages then have none. False for an unknown one."""
+        """Delete a category; its lists or messages then have none. False for an unknown one.
+
+        Who opted out of a category of lists has opted out of each of its lists then.
+        """
         table = self._members
         with self._database.write() as connection:
             if connection.execute(delete(self._table).where(self._here(account_id, category_id))).rowcount != 1:
                 return False
-            connection.execute(update(table).where(table.c.category_id == category_id).values(category_id=None))
             gone = (opt_outs.c.kind == self._kind) & (opt_outs.c.target_id == category_id)
+            if self._kind is OptOutKind.LIST_CATEGORY:
+                about = (opt_outs.c.contact_id, literal(OptOutKind.LIST), lists.c.id)
+                kept = (
+                    select(*about, opt_outs.c.account_id, opt_outs.c.created_at)
+                    .join(lists, lists.c.category_id == opt_outs.c.target_id)
+                    .where(gone, lists.c.deleted_at.is_(None))
+                )
+                names = ["contact_id", "kind", "target_id", "account_id", "created_at"]
+                query = insert_into(opt_outs, connection.dialect.name).from_select(names, kept)
+                connection.execute(query.on_conflict_do_nothing())
+            connection.execute(update(table).where(table.c.category_id == category_id).values(category_id=None))
             connection.execute(delete(opt_outs).where(gone))
             return True
 
