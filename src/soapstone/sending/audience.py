@@ -351,7 +351,8 @@ class Audience:
             here = (memberships.c.contact_id == contacts.c.id) & (memberships.c.list_id == self._job.list_id)
             query = select(contacts.c.id, self.state(contacts.c).label("state")).join(memberships, here, isouter=True)
             found = reading.execute(query.where(contacts.c.id.in_(everyone)))
-            states: dict[int, str] = {row.id: row.state for row in found}
+            # A contact that was deleted since says nothing.
+            states: dict[int, str] = {**dict.fromkeys(everyone, ""), **{row.id: row.state for row in found}}
         for each in self.opted_out_among(everyone):
             states[each] = max(states[each], "unsubscribed", key=RANKS.__getitem__)
         return {each: max((states[one] for one in shared), key=RANKS.__getitem__) for each, shared in mailboxes.items()}
