@@ -50,7 +50,7 @@ PLACES = {
     "message": Place("messages", "Stored messages."),
     "send": Place("sends", "Send stored messages and follow their delivery."),
     "track": Place("track", "Show the results of sent mails."),
-    "contact": Place("contacts", "Export and delete a person's data."),
+    "contact": Place("contacts", "Export and delete a person's data, and open channels."),
     "category": Place("categories", "Categories of lists and of messages."),
     "event": Place("external_events", "External events of lists."),
     "attribute": Place("attributes", "Profile attributes of lists."),

@@ -94,6 +94,24 @@ def test_suppressions(api: httpx.Client) -> None:
     assert api.get(f"/contacts/{person['id']}").json()["channels_shut"] == []
 
 
+def test_a_shut_channel_is_opened(api: httpx.Client, product: Product) -> None:
+    """mm-125: lifting the suppression of the address leaves it shut."""
+    email = "shut@example.com"
+    person = api.post("/contacts", json={"email": email}).json()
+    account = product.accounts.named("ACME")
+    assert account is not None
+    product.channels.shut(account, [{"email": email}], "email", ["email", "sms"])
+    assert api.delete("/suppressions", params={"email": email}).status_code == 204
+    shown = f"/contacts/{person['id']}"
+    assert api.get(shown).json()["channels_shut"] == ["email", "sms"]
+    assert api.delete(f"{shown}/channels-shut/email").status_code == 204
+    assert api.get(shown).json()["channels_shut"] == ["sms"]
+    again = api.delete(f"{shown}/channels-shut/email")
+    assert (again.status_code, again.json()["detail"]) == (404, "There is no such shut channel.")
+    assert api.delete(f"{shown}/channels-shut/letter").status_code == 422
+    assert api.delete("/contacts/999999/channels-shut/sms").status_code == 404
+
+
 def test_addresses_with_a_slash(api: httpx.Client) -> None:
     made = api.post("/lists", json={"name": "Readers"}).json()["id"]
     email = "ann/sales@example.com"

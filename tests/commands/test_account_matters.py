@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,17 @@ def test_doubles_are_told_of_and_merged_on_request(run: Run, tmp_path: Path) -> 
     assert merged.startswith("Merged into contact 1 ann@bücher.example: 3 ann@xn--bcher-kva.example.")
     assert "no duplicates" in run("account", "merge-doubles").output
     assert "doubles" not in run("db", "check").output
+
+
+def test_a_shut_channel_is_opened(run: Run, tmp_path: Path) -> None:
+    """mm-125"""
+    file = tmp_path / "people.csv"
+    file.write_text("Email\nann@example.com\n")
+    run("import", str(file), "--list", "1")
+    asked = ("contact", "open-channel", "Ann@example.com")
+    assert "No sms channel of Ann@example.com is shut" in run(*asked, "sms", code=1).output
+    with closing(sqlite3.connect(tmp_path / "data" / "soapstone.sqlite")) as records, records:
+        records.execute("UPDATE contact SET channels_shut = 'email sms'")
+    assert "The sms channel of Ann@example.com is open." in run(*asked, "sms").output
+    assert "is open" in run("contact", "open-channel", "1", "email").output
+    assert "one of" in run(*asked, "letter", code=2).output

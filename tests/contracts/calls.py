@@ -56,6 +56,7 @@ class Things:
     entry: int = NOBODY
     message: int = NOBODY
     contact: int = NOBODY
+    shut_contact: int = NOBODY
     category: int = NOBODY
     message_category: int = NOBODY
     transactional: int = NOBODY
@@ -142,7 +143,8 @@ class Ground:
         product.contacts.add(account, {"email": f"waits-{email}"}, [made.id])
         product.subscriptions().unsubscribe(account, made, f"waits-{email}")
         product.suppressions.add(account.id, f"shut-{email}")
-        product.contacts.add(account, {"email": f"shut-{email}"}, [made.id])
+        shut = product.contacts.add(account, {"email": f"shut-{email}"}, [made.id])
+        product.channels.shut(account, [{"email": f"shut-{email}"}], "email", ["fax"])
         with Changes(product.database).begin(account) as change:
             change.log("complained", contact, made.id)
         draft = Draft(subject=f"About {name}", plain=f"Hello https://{name}.example.com/")
@@ -193,6 +195,7 @@ class Ground:
             entry=entry,
             message=message.id,
             contact=contact,
+            shut_contact=shut,
             category=product.list_categories.add(account.id, f"Clubs {name}").id,
             message_category=product.message_categories.add(account.id, f"Letters {name}").id,
             transactional=transactional.id,

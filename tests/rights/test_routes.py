@@ -88,6 +88,7 @@ ROUTES: dict[str, Callable[[Things], Asked]] = {
     "PATCH /contacts/{contact_id}": at("/contacts/{contact}", {"fields": {"city": "Oslo"}}),
     "GET /contacts/{contact_id}/lists": at("/contacts/{contact}/lists"),
     "DELETE /contacts/{contact_id}": at("/contacts/{contact}"),
+    "DELETE /contacts/{contact_id}/channels-shut/{channel}": at("/contacts/{shut_contact}/channels-shut/fax"),
     "GET /contacts/{contact_id}/export": at("/contacts/{contact}/export"),
     "GET /categories": at("/categories"),
     "POST /categories": at("/categories", {"name": "New"}),

@@ -30,7 +30,7 @@ from soapstone.api.values import (
 from soapstone.contacts.contacts import FIELDS, Contact
 from soapstone.contacts.search import SEARCHABLE, Example, Walk
 from soapstone.errors import InvalidError
-from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.contacts import Channel, MembershipState
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
 
@@ -145,6 +145,17 @@ def list_contact_lists(contact_id: Number, caller: CallingForAll) -> list[int]:
     """Return the numbers of a contact's lists."""
     _shown(caller, contact_id)
     return caller.product.contacts.lists_of(caller.account.id, contact_id)
+
+
+@router.delete("/{contact_id}/channels-shut/{channel}", status_code=204)
+def open_channel(contact_id: Number, channel: Channel, caller: CallingForAll) -> None:
+    """Open a channel that was shut for a contact. For e-mail this lifts the suppression of its address as well.
+
+    A ban and unsubscribes stay. 404 if the channel is not shut.
+    """
+    _shown(caller, contact_id)
+    if not caller.product.channels.open(caller.account, contact_id, channel):
+        raise not_found("shut channel")
 
 
 @router.delete("/{contact_id}", status_code=204)

@@ -1,4 +1,4 @@
-"""`soapstone contact …`: export and delete a person's data."""
+"""`soapstone contact …`: export and delete a person's data, and open channels."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from soapstone.commands.common import on_account, stop, write_file
 from soapstone.commands.output import console
 from soapstone.errors import ConflictError, NotFoundError
 from soapstone.product import Product
+from soapstone.vocabulary.contacts import Channel
 
-app = typer.Typer(no_args_is_help=True, help="Export and delete a person's data.")
+app = typer.Typer(no_args_is_help=True, help="Export and delete a person's data, and open channels.")
 
 Person = Annotated[str, typer.Argument(help="The number of the contact, or an e-mail address.")]
 
@@ -41,6 +42,19 @@ def export(
         typer.echo(text, nl=False)
         return
     write_file(output, text.encode("utf-8", "replace"))
+
+
+@on_account(app)
+def open_channel(
+    product: Product,
+    owner: Account,
+    person: Person,
+    channel: Annotated[Channel, typer.Argument(help="The channel to open.")],
+) -> None:
+    """Open a channel that a suppression list has shut for a person. A ban and unsubscribes stay."""
+    if not product.channels.open(owner, _who(person), channel):
+        stop(f"No {channel} channel of {person} is shut in account {owner.name}.")
+    console.print(f"The {channel} channel of {person} is open.")
 
 
 @on_account(app)

@@ -13,12 +13,12 @@ from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import of_granted_list, of_visible_person, require_all_lists
 from soapstone.addresses import is_address
 from soapstone.contacts.changes import Change, Changes
-from soapstone.contacts.contacts import FIELDS, Contact, complete, suppress
+from soapstone.contacts.contacts import FIELDS, Contact, complete, release, suppress
 from soapstone.store.ranges import within
 from soapstone.store.repository import Repository
 from soapstone.store.tables import contacts, memberships, suppressions
+from soapstone.vocabulary.contacts import Channel, ContactEventKind
 
-CHANNELS = ("email", "fax", "sms")
 Identity = Literal["custom_id", "email", "fax"]
 
 
@@ -31,7 +31,7 @@ class Shut:
 
 
 class Channels(Repository):
-    """Shuts channels, and reads the contacts for which they are shut."""
+    """Shuts and opens channels, and reads the contacts for which they are shut."""
 
     def shut(
         self,
@@ -63,6 +63,25 @@ class Channels(Repository):
                     added += 1
                 updated += sum(_close(change, contact_id, channels) for contact_id in found)
         return Shut(added, updated)
+
+    def open(self, account: Account, who: int | str, channel: Channel) -> int:
+        """Open a channel for a contact and all of its mailbox, or for all contacts with an address.
+
+        Return for how many it was shut.
+
+        Opening that of e-mail lifts the suppression of the address in the whole account, which came with it. Bans,
+        suppressions on a list and unsubscribes stay.
+        """
+        with Changes(self._database).begin(account) as change:
+            people = change.with_address(who.strip()) if isinstance(who, str) else change.sharing(who)
+            rows = [row for each in people if (row := change.contact(each)) and channel in row["channels_shut"].split()]
+            for row in rows:
+                left = " ".join(each for each in row["channels_shut"].split() if each != channel)
+                change.edit(row["id"], {"channels_shut": left, "suppressed_at": row["suppressed_at"] if left else None})
+                change.log(ContactEventKind.RELEASED, row["id"], detail={"channels": [channel]})
+                if channel is Channel.EMAIL:
+                    release(change, row["email"])
+        return len(rows)
 
     def suppressed(
         self,
@@ -145,7 +164,7 @@ def _close(change: Change, contact_id: int, channels: Collection[str]) -> bool:
     after = before | set(channels)
     changed = bool("email" in channels and row["email"] and suppress(change, row["email"]))
     if after != before:
-        shut = " ".join(channel for channel in CHANNELS if channel in after)
+        shut = " ".join(channel for channel in Channel if channel in after)
         change.edit(contact_id, {"channels_shut": shut, "suppressed_at": row["suppressed_at"] or change.moment})
         changed = True
     if changed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, delete, func, select
 
 from soapstone.accounts.account import Account, Login
 from soapstone.accounts.visibility import is_restricted, of_granted_list, of_visible_person, require_all_lists
@@ -287,9 +287,17 @@ def complete(
 
 def suppress(change: Change, address: str) -> bool:
     """Suppress an address in the whole account; False if it is already."""
-    values = {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address_key(address)}
     # Concurrent suppressions do not wait for changes of contacts, so reading first would not be enough.
-    return insert_unless_there(change.connection, suppressions, **values, created_at=change.moment)
+    return insert_unless_there(change.connection, suppressions, **_held(change, address), created_at=change.moment)
+
+
+def release(change: Change, address: str) -> None:
+    """Lift the suppression of an address in the whole account, if it has one; a ban stays."""
+    change.connection.execute(delete(suppressions).filter_by(**_held(change, address)))
+
+
+def _held(change: Change, address: str) -> dict[str, Any]:
+    return {"account_id": change.account.id, "list_id": 0, "kind": "suppressed", "email_key": address_key(address)}
 
 
 def _values(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from sqlalchemy import RowMapping, delete, exists, func, insert, or_, select, up
 
 from soapstone.accounts.account import Account
 from soapstone.contacts.changes import Change, Changes
-from soapstone.contacts.channels import CHANNELS
 from soapstone.errors import ConflictError
 from soapstone.store.repository import Repository
 from soapstone.store.tables import (
@@ -25,7 +24,7 @@ from soapstone.store.tables import (
     opt_outs,
     sends,
 )
-from soapstone.vocabulary.contacts import MembershipState
+from soapstone.vocabulary.contacts import Channel, MembershipState
 
 # Of two states on one list, the stronger one stays.
 STRONGER = {"unsubscribed": 3, "waiting": 2, "subscribed": 1}
@@ -136,7 +135,7 @@ def _united(rows: Sequence[RowMapping]) -> dict[str, Any]:
     for name in ("unsubscribed_at", "suppressed_at"):
         values[name] = min((row[name] for row in rows if row[name] is not None), default=None)
     shut = {channel for row in rows for channel in row["channels_shut"].split()}
-    return values | {"channels_shut": " ".join(channel for channel in CHANNELS if channel in shut)}
+    return values | {"channels_shut": " ".join(channel for channel in Channel if channel in shut)}
 
 
 def _merge_memberships(change: Change, contact_id: int, other_id: int) -> None:

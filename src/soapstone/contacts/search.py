@@ -17,6 +17,7 @@ from soapstone.contacts.contacts import Contact, complete
 from soapstone.store.ranges import within
 from soapstone.store.repository import Repository
 from soapstone.store.tables import PERSON_FIELDS, contacts, memberships, suppressions
+from soapstone.vocabulary.contacts import Channel
 
 # Columns that an example can search.
 SEARCHABLE = ("email", "custom_id", *PERSON_FIELDS)
@@ -204,7 +205,7 @@ def _leads(example: Example) -> bool:
 
 def _shut(channel: str) -> ColumnElement[bool]:
     """Return a condition for contacts with a shut channel."""
-    if channel not in ("email", "fax", "sms"):
+    if channel not in {*Channel}:
         return false()
     own = (" " + contacts.c.channels_shut + " ").like(f"% {channel} %")
     return or_(own, _blocked) if channel == "email" else own

@@ -9,7 +9,6 @@ from typing import Any
 
 from soapstone.addresses import address_key
 from soapstone.clock import now
-from soapstone.contacts.channels import CHANNELS
 from soapstone.contacts.transfers import Departure, Place, Stored, Told, Transfer
 from soapstone.magnetmail import operations as op
 from soapstone.magnetmail import types as t
@@ -20,7 +19,7 @@ from soapstone.migration.magnetmail_account import KIND, OPEN, RECIPIENT, YEAR
 from soapstone.migration.magnetmail_sent import MagnetMailSent
 from soapstone.migration.move import TOGETHER
 from soapstone.migration.source import TooLargeError
-from soapstone.vocabulary.contacts import ContactEventKind, MembershipState
+from soapstone.vocabulary.contacts import Channel, ContactEventKind, MembershipState
 
 HOUR = timedelta(hours=1)
 # Text of a combination → the channels that are shut.
@@ -96,7 +95,7 @@ class MagnetMailMove(MagnetMailSent):
                     further = {each.field_name: each.field_value for each in row.extended_field or []}
                     shut = TYPES.get(further.get("SuppressionType") or "", {"email"})
                     at = self.instant(row.recipient.suppressed_date) or self._now
-                    channels = " ".join(each for each in CHANNELS if each in shut)
+                    channels = " ".join(each for each in Channel if each in shut)
                     told.append((row.recipient, {"channels_shut": channels, "suppressed_at": at}))
                     if "email" in shut:
                         since[address_key(row.recipient.email or "")] = at

@@ -20,6 +20,14 @@ class SuppressionKind(Labelled):
     BANNED = "banned", "banned", "Gets no mail and cannot be added."
 
 
+class Channel(Labelled):
+    """A way to reach a contact, which may be shut (mm-123 to mm-126). In records they stand in this order."""
+
+    EMAIL = "email", "e-mail", "Mail to the contact's address."
+    FAX = "fax", "fax", "Faxes, of which the server only keeps that they are not wanted."
+    SMS = "sms", "SMS", "Short messages, of which the server only keeps that they are not wanted."
+
+
 class OptOutKind(Labelled):
     """What a contact has opted out of, beside everything."""
 
