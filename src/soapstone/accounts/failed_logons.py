@@ -102,9 +102,9 @@ class FailedLogons:
             try:
                 with self._database.write() as connection:
                     connection.execute(delete(logon_failures).where(logon_failures.c.id.in_(attempt.rows)))
-            except RecordsUnavailable:
+            except RecordsUnavailable as trouble:
                 # It counts as a failure until it expires.
-                log.warning("a successful logon stays counted as a failure", exc_info=True)
+                log.warning("a successful logon stays counted as a failure: %s", trouble.told)
 
     def sweep(self) -> None:
         """Delete expired failures."""

@@ -60,8 +60,8 @@ class KnownAddresses:
             with self._database.write(patience=PATIENCE) as connection:
                 connection.execute(_too_old())
                 connection.execute(query)
-        except RecordsUnavailable:
-            log.warning("the address of a logon could not be written", exc_info=True)
+        except RecordsUnavailable as trouble:
+            log.warning("the address of a logon could not be written: %s", trouble.told)
         self._note(login_id, address_key, moment)
 
     def sweep(self) -> None:

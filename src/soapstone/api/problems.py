@@ -116,7 +116,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RecordsUnavailable)
     def unavailable(request: Request, error: RecordsUnavailable) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log.warning("%s %s failed: %s", request.method, request.url.path, error.told)
         request.scope.get(BROKEN, []).append(error.broken)
         return answer(503, error.sentence, {"Retry-After": str(error.retry_seconds)})
 

@@ -52,7 +52,7 @@ def console(product: Product, calls: RecentCalls, *, demo: bool) -> ASGIApp:
 
     def problem(request: Request, error: Exception) -> Response:
         if isinstance(error, RecordsUnavailable):
-            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            log.warning("%s %s failed: %s", request.method, request.url.path, error.told)
             error = HTTPException(503, headers={"Retry-After": str(error.retry_seconds)})
         status = error.status_code if isinstance(error, HTTPException) else 500
         headers = error.headers if isinstance(error, HTTPException) else None

@@ -26,7 +26,7 @@ from soapstone.jobs.queue import Jobs
 from soapstone.jobs.run import Cancelled, JobFailed, LeaseLost, Paused, Run, Runner, Snooze, Stopped
 from soapstone.store.blobs import Blobs
 from soapstone.store.database import Database
-from soapstone.store.transient_errors import transient_error
+from soapstone.store.transient_errors import RecordsUnavailable, driver_words, transient_error
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +134,7 @@ class Worker:
                 except Exception as error:
                     if (reason := transient_error(error)) is None:
                         raise
-                    log.warning("cannot claim a job, trying again: %s", reason, exc_info=True)
+                    log.warning("cannot claim a job, trying again: %s (%s)", reason, driver_words(error))
                     self._stop.wait(1)
         finally:
             self.stop()
@@ -304,6 +304,8 @@ class Worker:
         for task in self._maintenance:
             try:
                 task()
+            except RecordsUnavailable as trouble:
+                log.warning("a maintenance task failed; it is tried again later: %s", trouble.told)
             except Exception:
                 log.exception("a maintenance task failed; it is tried again later")
 

@@ -98,6 +98,12 @@ class RecordsUnavailable(Exception):
         self.undone = undone
 
     @property
+    def told(self) -> str:
+        """The reason with the driver's words, for the log: one line, since each call in such a time has one."""
+        words = driver_words(self)
+        return str(self) if words == str(self) else f"{self} ({words})"
+
+    @property
     def broken(self) -> bool:
         """Whether the connection to a database server broke; SQLite has none."""
         return str(self) == NO_ANSWER

@@ -134,9 +134,9 @@ def subscriber(product: Product) -> ASGIApp:
     return BodyLimit(Starlette(routes=routes, exception_handlers=handlers))
 
 
-def not_now(path: str, method: str, error: Exception) -> Response:
+def not_now(path: str, method: str, error: RecordsUnavailable) -> Response:
     """Return the page for an unavailable database; mail programs read its status alone."""
-    log.error("%s %s failed", method, path.split("/")[1], exc_info=error)
+    log.warning("%s %s failed: %s", method, path.split("/")[1], error.told)
     answer = page(*NOT_NOW, status=503)
     answer.headers["Retry-After"] = str(RecordsUnavailable.retry_seconds)
     return answer

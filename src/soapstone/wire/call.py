@@ -309,9 +309,15 @@ class Call:
             return _refusal(error, SOAP_11)
         if isinstance(error, Fault):
             return _refusal(error, self.version)
-        _log.error("%s %s failed", self._contract.name, self.operation_name, exc_info=error)
+        # An error after which callers may come again is no fault of the program, and there may be many of them.
+        retry_seconds = getattr(error, "retry_seconds", 0)
+        if retry_seconds:
+            told = getattr(error, "told", error)
+            _log.warning("%s %s failed: %s", self._contract.name, self.operation_name, told)
+        else:
+            _log.error("%s %s failed", self._contract.name, self.operation_name, exc_info=error)
         answer = _refusal(Fault(self._service.internal_error(error)), self.version)
-        return replace(answer, retry_seconds=getattr(error, "retry_seconds", 0))
+        return replace(answer, retry_seconds=retry_seconds)
 
 
 def _refusal(fault: Fault, version: SoapVersion, *, close: bool = False) -> Answer:

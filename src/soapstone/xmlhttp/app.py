@@ -89,7 +89,7 @@ class XmlOverHttp:
             if refused.status == 503:
                 headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
         except RecordsUnavailable as error:
-            log.exception("a call of %s failed", scope["path"])
+            log.warning("a call of %s failed: %s", scope["path"], error.told)
             refused = internal_error(503, error.sentence)
             headers.append((b"retry-after", str(error.retry_seconds).encode()))
         except Exception:
