@@ -168,15 +168,24 @@ TEXTS: dict[str, Worst] = {
     "imports.workbook _DATE_AND_TIME": octets(
         'office:value-type="datetime"| |', '|office:value-type="datetime" |', meet="findall"
     ),
-    "imports.workbook _DURATION": repeated("PT|1|", "PT1H1M1.|1|"),
+    "imports.workbook _ISO": repeated("PT|1|", "PT1H1M1.|1|", "2024-02-29T13:05:07.|1|"),
     "imports.workbook _INDENTATION": octets(
         "|<|", "<a|>|", "<a|> |", "<a>| |x", "|<a> |", "|</text:p> |", "<a>|\n|", meet="findall"
     ),
     "imports.workbook _NAMELESS": octets(
         "|<table:table |", "<table:table|a|", "<table:table| |", "<table:table| table:name|", "|<|", meet="findall"
     ),
+    "imports.workbook _UNTYPED": octets(
+        "|<table:table-cell |",
+        "<table:table-cell|>|",
+        "<table:table-cell| |/>",
+        "|<table:table-cell/>|",
+        meet="findall",
+    ),
     "imports.workbook _ZONE": octets(
-        'office:date-value="|1|', '|office:date-value="|', '|office:date-value="1Z|', meet="findall"
+        *('office:date-value="|1|', 'office:date-value="1T|1|', 'office:date-value="1T1+|1|'),
+        *('|office:date-value="|', '|office:date-value="1T1Z|'),
+        meet="findall",
     ),
     "imports.workbook _LINE_BREAK": repeated("|\r|", "|\r\n|", meet="sub"),
     "listrak.transactional _EXTERNAL_CONTENT": repeated("|{%|", "{%| |", "|{%-|", "|{% |", meet="search"),

@@ -149,6 +149,38 @@ def test_open_documents_with_a_type_for_dates_with_times(tmp_path: Path) -> None
     assert written(tmp_path, opened(content), "people.ods") == written(tmp_path, opened(INDENTED), "people.ods")
 
 
+@pytest.mark.parametrize("zone", ["Z", "+01:00", "-05:30", ""])
+def test_open_documents_with_zones(tmp_path: Path, zone: str) -> None:
+    """As OpenSpout writes each date: a sheet shows the time without it."""
+    content = INDENTED.replace("07.000Z", f"07{zone}")
+    assert content != INDENTED
+    assert written(tmp_path, opened(content), "people.ods") == written(tmp_path, opened(INDENTED), "people.ods")
+
+
+def test_open_documents_whose_texts_have_no_type(tmp_path: Path) -> None:
+    """As odfpy writes them unless its caller names one; LibreOffice shows them."""
+    cell = "<table:table-cell><text:p>York</text:p></table:table-cell>"
+    cells = f'{cell}<table:table-cell/><table:table-cell table:formula="of:=1"><text:p/></table:table-cell>{cell}'
+    styled = cell.replace("cell>", "cell table:style-name='ce1'>", 1)
+    rows = f"<table:table-row>{cells}{styled}</table:table-row>"
+    content = INDENTED.replace("    <table:table-row>\n", f"    {rows}<table:table-row>\n", 1)
+    text = written(tmp_path, opened(content), "people.ods")
+    assert text.splitlines()[0] == "York,,,York,York"
+    assert text.splitlines()[1].rstrip(",") == "ann@example.org,High St 1 York,2024-02-29 13:05:07"
+    # Wherever its pieces end.
+    many = INDENTED.replace("    <table:table-row>\n", f"    {rows * 6_000}<table:table-row>\n", 1)
+    assert written(tmp_path, opened(many), "people.ods").count("York,,,York,York\n") == 6_000
+
+
+@pytest.mark.parametrize("tag", ['<table:table-cell table:style-name="ce2"', "<table:table-cell>", "<text:p"])
+def test_open_documents_that_are_not_well_formed(tmp_path: Path, tag: str) -> None:
+    """Their cells would move into other columns: OpenSpout wrote formulas as tags without an end."""
+    content = INDENTED.replace("     <table:table-cell ", f"     {tag}<table:table-cell ", 1)
+    assert content != INDENTED
+    with pytest.raises(UnreadableError, match="broken"):
+        written(tmp_path, opened(content), "people.ods")
+
+
 def opened(content: str) -> bytes:
     kind = "application/vnd.oasis.opendocument.spreadsheet"
     return zipped({"mimetype": kind, "META-INF/manifest.xml": "<manifest/>", "content.xml": content})
@@ -159,6 +191,18 @@ def test_texts_of_old_workbooks_are_utf_16_whatever_they_name(tmp_path: Path, ch
     """Perl's Spreadsheet::WriteExcel names Windows-1252."""
     data = xls({"Größen": [["Email", "Zoë", "Łódź", "株式"]]}, charset=charset)
     assert written(tmp_path, data, "people.xls", "Größen") == "Email,Zoë,Łódź,株式\n"
+
+
+def test_dates_with_a_zone_in_cells_for_dates(tmp_path: Path) -> None:
+    """As SheetJS's option cellDates and xlsx-write-stream write them. A text stays as it is."""
+    times = ["2024-02-29T00:00:00.000Z", "2024-02-29T13:05:07.5Z", "2024-02-29T13:05:07+01:00", "2024-02-29T13:05:07"]
+    cells = "".join(f'<c r="{"ABCD"[n]}1" s="1" t="d"><v>{time}</v></c>' for n, time in enumerate(times))
+    texts = "".join(f'<c r="{"ABCD"[n]}1" t="inlineStr"><is><t>{time}</t></is></c>' for n, time in enumerate(times))
+    data = xlsx({"People": PEOPLE})
+    rows = replaced(data, "xl/worksheets/sheet1.xml", f'<row r="1">{cells}</row>')
+    assert written(tmp_path, rows) == "2024-02-29,2024-02-29 13:05:07,2024-02-29 13:05:07,2024-02-29 13:05:07\n"
+    rows = replaced(data, "xl/worksheets/sheet1.xml", f'<row r="1">{texts}</row>')
+    assert written(tmp_path, rows) == ",".join(times) + "\n"
 
 
 def test_binary_workbooks_are_refused(tmp_path: Path) -> None:

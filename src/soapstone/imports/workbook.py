@@ -13,14 +13,16 @@ import struct
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cache, partial
 from itertools import count, islice
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
+from xml.parsers import expat
 
 from python_calamine import (
     CalamineError,
@@ -48,14 +50,23 @@ _LINE_BREAK = re.compile(r"\r\n|\r|\n")
 
 # What other programs than LibreOffice write into OpenDocument and calamine 0.9 does not read: white space between
 # elements, which Gnumeric and SheetJS indent; the blanks within a text that have elements of their own; the zone of a
-# date; a table without a name, as odswriter writes it; the type that pyexcel-ods makes up for a date with a time. A
-# duration it gives as it is written.
+# date, as SheetJS and OpenSpout write it; a table without a name, as odswriter writes it; the type that pyexcel-ods
+# makes up for a date with a time; a text without a type, which odfpy leaves to its caller.
 _INDENTATION = re.compile(rb"(<(?!/?text:)[^<]*>|</text:p>)\s+(?=<)")
 _BLANK = re.compile(rb"<text:(?:line-break|tab)\b[^<]*?/>")
-_ZONE = re.compile(rb"(office:date-value=\"[0-9T:.-]+)Z(?=\")")
+_ZONE = re.compile(rb"(office:date-value=\"[0-9-]+T[0-9:.]+)(?:Z|[+-][0-9:]+)(?=\")")
 _NAMELESS = re.compile(rb"<table:table(?=[\s>])(?![^<]*\stable:name=)")
 _DATE_AND_TIME = re.compile(rb"office:value-type=\"datetime\"\s+office:value=(?=\")")
-_DURATION = re.compile(r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S")
+_UNTYPED = re.compile(
+    rb"<table:table-cell(?!(?: table:style-name=\"[^\"<]*\")? office:value-type=)(?=[^<>]*(?<!/)>)"
+    rb"(?![^<]*\soffice:value-type=)"
+)
+# What calamine gives as it is written: a duration of OpenDocument, and a time with a zone in an XLSX cell for dates, as
+# xlsx-write-stream and SheetJS (option cellDates) write it.
+_ISO = re.compile(
+    r"PT(\d+)H(\d+)M(\d+)(?:[.,]\d+)?S|(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
+)
+_DATE_CELL = b' t="d"'
 _BLOCK = 1 << 20
 _LARGEST_PIECE = 16 << 20
 # The beginning of the first stream of a workbook in BIFF8, a record that names a charset, and the number of UTF-16.
@@ -77,11 +88,12 @@ def as_csv(path: Path, sheet: str | None = None) -> Iterator[bytes]:
             rows = chosen.iter_rows()
         except CalamineError as damage:
             raise UnreadableError("The sheet cannot be read: the file is broken.") from damage
+        has_dates = cache(partial(_has_date_cells, path))
         while piece := list(islice(rows, PIECE_ROWS)):
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
             for row in piece:
-                fields = [_text(cell) for cell in row]
+                fields = [_text(cell, has_dates) for cell in row]
                 writer.writerow(left + fields if any(fields) else [])
             yield text.getvalue().encode()
 
@@ -121,6 +133,8 @@ def _copied(path: Path, copy: IO[bytes]) -> bool:
                     _rewrite(content, file)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
         return False
+    except expat.ExpatError as damage:
+        raise UnreadableError("The sheet cannot be read: the file is broken.") from damage
     copy.seek(0)
     return True
 
@@ -151,8 +165,10 @@ def _with_its_charset(file: IO[bytes], copy: IO[bytes]) -> bool:
 
 
 def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
-    rest, numbers = b"", count(1)
+    rest, numbers, parser = b"", count(1), expat.ParserCreate()
     while block := content.read(_BLOCK):
+        # Where a tag does not end, calamine moves the cells behind it to the left.
+        parser.Parse(block)
         text = rest + block
         # What comes before the last tag is whole; `<` stands in no text and no attribute.
         cut = text.rfind(b"<")
@@ -162,8 +178,10 @@ def _rewrite(content: IO[bytes], target: IO[bytes]) -> None:
         # Tables are found by their names.
         named = _NAMELESS.sub(lambda _: b'<table:table table:name="Nameless %d"' % next(numbers), text[: cut + 1])
         plain = _ZONE.sub(rb"\1", _BLANK.sub(b" ", _INDENTATION.sub(rb"\1", named)))
+        plain = _UNTYPED.sub(b'<table:table-cell office:value-type="string"', plain)
         target.write(_DATE_AND_TIME.sub(b'office:value-type="string" office:string-value=', plain)[:-1])
         rest = text[cut:]
+    parser.Parse(b"", True)
     target.write(rest)
 
 
@@ -179,11 +197,30 @@ def _sheet(workbook: CalamineWorkbook, name: str | None) -> CalamineSheet:
     return workbook.get_sheet_by_name(name)
 
 
-def _text(cell: Cell) -> str:
-    """Return a cell as text."""
+def _has_date_cells(path: Path) -> bool:
+    """Return whether a sheet of an XLSX file has cells for dates; most programs write numbers with a format."""
+    with path.open("rb") as file, suppress(zipfile.BadZipFile), zipfile.ZipFile(file) as archive:
+        for name in archive.namelist():
+            if name.startswith("xl/worksheets/"):
+                rest = b""
+                with archive.open(name) as sheet:
+                    while block := sheet.read(_BLOCK):
+                        if _DATE_CELL in rest + block:
+                            return True
+                        rest = block[1 - len(_DATE_CELL) :]
+    return False
+
+
+def _text(cell: Cell, has_dates: Callable[[], bool]) -> str:
+    """Return a cell as text; `has_dates` says whether texts with the form of a date may be dates."""
     if isinstance(cell, str):
-        duration = _DURATION.fullmatch(cell)
-        return _duration(*map(int, duration.groups())) if duration else _LINE_BREAK.sub(" ", cell)
+        if found := _ISO.fullmatch(cell):
+            hours, minutes, seconds, day, clock = found.groups()
+            if hours:
+                return _duration(int(hours), int(minutes), int(seconds))
+            if has_dates():
+                return str(day) if clock == "00:00:00" else f"{day} {clock}"
+        return _LINE_BREAK.sub(" ", cell)
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float):
