@@ -37,7 +37,7 @@ def told(*headings: str, first: int = 1) -> tuple[OptOut, ...]:
 def settled(heading: str, *values: str) -> list[str]:
     """What a column with these values means."""
     reader = Reader(heading)
-    if reader.doubtful:
+    if reader.asks:
         reader.notice(values)
         reader.settle()
     return list(reader.meanings(values))
@@ -106,6 +106,13 @@ def test_mail_means_letters_beside_a_column_for_e_mail(headings: list[str], coun
         ("subscribed_to_emails", ["WAHR", "FALSCH", "vrai", "FAUX", "VERDADERO", "FALSO"], ["", "left"] * 3),
         ("HasOptedOutOfEmail", ["FALSCH", "WAHR", "nein", "Ja", "non", "oui", "no", "sí"], ["", "left"] * 4),
         ("Subscribed", ["News, Offers"], ["unclear"]),
+        # PHP's fputcsv, Perl and csv-stringify write a truth value as 1 or blank.
+        ("opt_in", ["1", "", " "], ["", "left", "left"]),
+        ("Is this subscriber confirmed", ["1", ""], ["", "waiting"]),
+        ("opt_in", ["1", "", "0"], ["", "", "left"]),
+        ("opt_in", ["yes", "", "1"], ["", "", ""]),
+        ("opt_in", ["", ""], ["", ""]),
+        ("opt_out", ["1", ""], ["left", ""]),
         ("subscription", ["subscribed", "unsubscribed", "waiting"], ["", "left", "waiting"]),
         # What a column of this name is, only its values can show.
         ("status", ["enabled", "disabled", "Block-Listed"], ["", "left", "suppressed"]),
@@ -328,6 +335,19 @@ def test_headings_are_no_values_and_short_rows_say_nothing(
     spec = ImportSpec(columns=(EMAIL,), header=True, opt_outs=told("status"))
     run_file(account, newsletter, b"Email,status\na@example.com,disabled\nb@example.com\n", spec)
     assert members(database, newsletter.id) == {"a@example.com": "unsubscribed", "b@example.com": "subscribed"}
+
+
+def test_blanks_among_ones_deny_a_consent(
+    database: Database, account: Account, newsletter: ContactList, run_file: RunFile
+) -> None:
+    """As PHP writes `false`. Another value, wherever it stands, shows that blanks say nothing."""
+    spec = ImportSpec(columns=(EMAIL,), header=True, opt_outs=told("opt_in"))
+    run_file(account, newsletter, b"Email,opt_in\na@example.com,1\nb@example.com,\nc@example.com,1\n", spec)
+    states = {"a@example.com": "subscribed", "b@example.com": "unsubscribed", "c@example.com": "subscribed"}
+    assert members(database, newsletter.id) == states
+    run_file(account, newsletter, b"Email,opt_in\nd@example.com,\ne@example.com,1\nf@example.com,0\n", spec)
+    states |= {"d@example.com": "subscribed", "e@example.com": "subscribed", "f@example.com": "unsubscribed"}
+    assert members(database, newsletter.id) == states
 
 
 def test_imports_that_remove_take_none(account: Account, newsletter: ContactList, submit: Callable[..., Job]) -> None:

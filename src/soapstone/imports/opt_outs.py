@@ -63,7 +63,8 @@ class Reader:
     """Reads one column of a file, by its heading.
 
     For an ambiguous one `notice` collects values of the file, then `settle` decides. Until then, and without proof, no
-    value has a meaning.
+    value has a meaning. In a column of consents that has 1 and blanks alone, a blank is a no: PHP, Perl and others
+    write `false` so. Else it says nothing.
     """
 
     def __init__(self, heading: str) -> None:
@@ -73,7 +74,8 @@ class Reader:
         self._yes: Meaning = self._columns[0].yes if self._columns else "left"
         self._words: dict[str, Meaning] = {}
         self._fitting = [column for column in self._columns if column.form == "words"]
-        self._seen = self._told = False
+        self._seen = self._told = self._worded = False
+        self._blank: Meaning = ""
         self._known: dict[str, Meaning] = {}
         if not self.doubtful:
             self._words = _joined(self._fitting)
@@ -84,20 +86,30 @@ class Reader:
         return self._seen
 
     @property
+    def asks(self) -> bool:
+        """Whether values of the file are to be noticed before any is read."""
+        return self.doubtful or self._form == "consent"
+
+    @property
     def decided(self) -> bool:
         """Whether no further value could change what `settle` decides."""
-        return self._told and not self._fitting
+        return self._worded if self._form == "consent" else self._told and not self._fitting
 
     def notice(self, values: Iterable[str]) -> None:
-        """Collect some values of an ambiguous column."""
+        """Collect some values of a column that asks for them."""
         for value in map(plain, values):
             if value:
                 self._seen = True
+                self._worded = self._worded or value != "1"
                 self._told = self._told or value in TELLING
                 self._fitting = [column for column in self._fitting if value in column.words]
 
     def settle(self) -> bool:
-        """Decide the meaning of an ambiguous column's values; False if they have none."""
+        """Decide the meaning of the column's values; False if they have none."""
+        if self._form == "consent":
+            self._blank = self._yes if self._seen and not self._worded else ""
+            self._known.clear()
+            return True
         if self._seen and self._fitting:
             self._words = _joined(self._fitting)
         elif self._told:
@@ -125,6 +137,8 @@ class Reader:
         if self.doubtful or not self._columns:
             return ""
         word = plain(value)
+        if not word and self._blank:
+            return self._blank
         if self._form == "words":
             return self._words[word] if word in self._words else self._of_several(value) if word else ""
         if word in _NOTHING or word in _NO:

@@ -136,7 +136,7 @@ def read(task: Task) -> Iterator[Event]:
             found = blocks(file, dialect, start, stop, columns, texts=texts)
             return _rejecting(found, task.rejects) if task.rejects else found
 
-        if rows.doubtful:
+        if rows.asks:
             yield from _settled(rows, found_in(start, end, rows.key_columns), header=spec.header)
 
         def keys_of(block: Block) -> index.Found:
@@ -187,7 +187,7 @@ def _end(file: BinaryIO) -> int:
 
 
 def _settled(rows: Rows, found: Iterator[Block], *, header: bool) -> Iterator[Looking]:
-    """Read the file to decide which of its ambiguous columns hold opt-outs."""
+    """Read the file to decide what its columns of opt-outs mean."""
     heard = time.monotonic()
     for block in found:
         good = [row for position, row in enumerate(block.rows) if position not in block.flaws and position >= header]

@@ -120,13 +120,13 @@ class Rows:
         return bool(self._opt_outs)
 
     @property
-    def doubtful(self) -> bool:
-        """Whether some of these columns are ambiguous until the file's values are read."""
-        return any(reader.doubtful for _, reader in self._opt_outs)
+    def asks(self) -> bool:
+        """Whether what some of these columns mean depends on all values of the file."""
+        return any(reader.asks for _, reader in self._opt_outs)
 
     def notice(self, rows: Sequence[Record]) -> bool:
         """Collect some rows of the file for `settle`; False if it needs no more."""
-        wanted = [(index, reader) for index, reader in self._opt_outs if reader.doubtful and not reader.decided]
+        wanted = [(index, reader) for index, reader in self._opt_outs if reader.asks and not reader.decided]
         rows = _padded(rows, self.key_columns)
         for index, reader in wanted:
             reader.notice({row[index] for row in rows})
@@ -137,7 +137,7 @@ class Rows:
 
         `meaningless` are the headings of dropped columns with values.
         """
-        settled = [each for each in self._opt_outs if not each[1].doubtful or each[1].settle()]
+        settled = [each for each in self._opt_outs if not each[1].asks or each[1].settle()]
         none = [each for each in self._opt_outs if each not in settled]
         self.meaningless = [self._only_opt_outs[i] for i, reader in none if reader.seen and i in self._only_opt_outs]
         self._opt_outs = settled
