@@ -27,7 +27,6 @@ from soapstone.imports.backslashes import doubling
 from soapstone.imports.dialects import dialect_of
 from soapstone.imports.opt_outs import LONGEST_TIME
 from soapstone.listrak.operations import CONTRACT as LISTRAK
-from soapstone.listrak.operations import ReportSubscribedContactsResponse
 from soapstone.magnetmail.messages import sender_of, sender_text
 from soapstone.sending.messages.body import Body
 from soapstone.sending.messages.link_places import places_in_text
@@ -121,7 +120,7 @@ def _returned_to(text: str) -> object:
 def _rows_of(text: str) -> object:
     """Read an answer with this text in its array."""
     operation = LISTRAK.operations_by_name["ReportSubscribedContacts"]
-    nothing = ReportSubscribedContactsResponse(ReportSubscribedContactsResult=[], WSException=None)
+    nothing = operation.response(ReportSubscribedContactsResult=[], WSException=None)
     body = write_answer(operation, LISTRAK.namespace, SOAP_11, nothing)
     array = "<ReportSubscribedContactsResult>%s</ReportSubscribedContactsResult>"
     rows = AnswerRows.of(LISTRAK, operation)

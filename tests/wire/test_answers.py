@@ -47,7 +47,8 @@ def test_rows_with_values_of_all_kinds(version: SoapVersion) -> None:
         SendDate=NOON,
         AverageOrderValue=Decimal(0),
     )
-    answer = lk.ReportListMessageActivityResponse(ReportListMessageActivityResult=[activity] * 3, WSException=None)
+    response = lk.CONTRACT.operations_by_name["ReportListMessageActivity"].response
+    answer = response(ReportListMessageActivityResult=[activity] * 3, WSException=None)
     body = written(lk.CONTRACT, "ReportListMessageActivity", answer, version)
     assert read(lk.CONTRACT, "ReportListMessageActivity", body) == answer
     assert read(lk.CONTRACT, "ReportListMessageActivity", body, 100_000) == answer

@@ -155,6 +155,9 @@ def test_an_operation_makes_its_answer() -> None:
     assert operation.description == "[Deprecated: use Other.] Does."
     assert Operation(DoIt, "Does.", response=DoItAnswer).response is DoItAnswer
     assert Operation(DoIt, "Does.").response_type.members == ()
+    both = Operation(DoIt, "Does.", result=Int, by_reference={"more": Nillable[Part]})  # type: ignore[misc]
+    assert [(m.name, m.nillable) for m in both.response_type.members] == [("DoItResult", False), ("more", True)]
+    assert (both.wraps_result, both.result_member) == (False, None)
     with pytest.raises(TypeError, match="either"):
         Operation(DoIt, "Does.", response=DoItAnswer, result=Int)
 

@@ -25,10 +25,10 @@ _Handler = TypeVar("_Handler")
 class Operation:
     """One operation.
 
-    `result` is the annotation of the one answer member `{name}Result`; `response` is a declared answer class instead
-    (an object in place of the result, or a result followed by by-reference members, asmx-27). With neither, the
-    answer is empty. `header` tells whether the contract's header belongs to the call. `deprecated` is a note for the
-    help pages ("use GetProcessStatus").
+    `result` is the annotation of the answer member `{name}Result`, and `by_reference` those of the members behind it
+    (asmx-27). `response` is a declared answer class instead, such as for an object in place of the result. With none
+    of them, the answer is empty. `header` tells whether the contract's header belongs to the call. `deprecated` is a
+    note for the help pages ("use GetProcessStatus").
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Operation:
         summary: str,
         *,
         result: Any | None = _UNSET,
+        by_reference: Mapping[str, Any] | None = None,
         response: type[Struct] | None = None,
         header: bool = True,
         deprecated: str = "",
@@ -46,12 +47,13 @@ class Operation:
         self.summary = summary
         self.header = header
         self.deprecated = deprecated
-        self.wraps_result = result is not _UNSET and result is not None
+        annotations = {} if result is _UNSET or result is None else {f"{self.name}Result": result}
+        annotations |= by_reference or {}
+        self.wraps_result = bool(annotations) and not by_reference
         """The service answers the bare result value; otherwise an instance of `response`."""
-        if response is not None and self.wraps_result:
+        if response is not None and annotations:
             raise TypeError(f"{self.name}: give either result or response")
         if response is None:
-            annotations = {f"{self.name}Result": result} if self.wraps_result else {}
             namespace = {"__annotations__": annotations, "__module__": request.__module__}
             response = types.new_class(f"{self.name}Response", (Struct,), exec_body=lambda body: body.update(namespace))
         self.response = response

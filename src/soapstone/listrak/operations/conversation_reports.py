@@ -1,8 +1,8 @@
 """Reports about conversations."""
 
 from soapstone.listrak import types as t
-from soapstone.wire.contract import Operation
-from soapstone.wire.types import Boolean, DateTime, Ignored, Int, Nillable, Struct
+from soapstone.listrak.operations.failures import fallible
+from soapstone.wire.types import Boolean, DateTime, Ignored, Int, Struct
 
 
 class ReportListConversationActivity(Struct):
@@ -11,20 +11,10 @@ class ReportListConversationActivity(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportListConversationActivityResponse(Struct):
-    ReportListConversationActivityResult: list[t.WSConversationActivity] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportListConversationDelivery(Struct):
     ListID: Int
     IncludeTerminated: Boolean
     WSException: Ignored[t.WSException]
-
-
-class ReportListConversationDeliveryResponse(Struct):
-    ReportListConversationDeliveryResult: list[t.WSConversationDelivery] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportConversationContactDelivery(Struct):
@@ -35,22 +25,12 @@ class ReportConversationContactDelivery(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationContactDeliveryResponse(Struct):
-    ReportConversationContactDeliveryResult: list[t.WSConversationContactDelivery] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportConversationContactRemoval(Struct):
     ConversationID: Int
     Page: Int
     StartDate: DateTime
     EndDate: DateTime
     WSException: Ignored[t.WSException]
-
-
-class ReportConversationContactRemovalResponse(Struct):
-    ReportConversationContactRemovalResult: list[t.WSConversationContactRemoval] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportConversationContactOpen(Struct):
@@ -61,11 +41,6 @@ class ReportConversationContactOpen(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationContactOpenResponse(Struct):
-    ReportConversationContactOpenResult: list[t.WSConversationContactOpen] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportConversationContactRead(Struct):
     ConversationID: Int
     Page: Int
@@ -74,20 +49,10 @@ class ReportConversationContactRead(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationContactReadResponse(Struct):
-    ReportConversationContactReadResult: list[t.WSConversationContactRead] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportConversationLinkClick(Struct):
     ConversationID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportConversationLinkClickResponse(Struct):
-    ReportConversationLinkClickResult: list[t.WSConversationLinkClick] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportConversationContactBounce(Struct):
@@ -96,11 +61,6 @@ class ReportConversationContactBounce(Struct):
     StartDate: DateTime
     EndDate: DateTime
     WSException: Ignored[t.WSException]
-
-
-class ReportConversationContactBounceResponse(Struct):
-    ReportConversationContactBounceResult: list[t.WSConversationContactBounce] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportConversationLocationContactOpen(Struct):
@@ -112,11 +72,6 @@ class ReportConversationLocationContactOpen(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationLocationContactOpenResponse(Struct):
-    ReportConversationLocationContactOpenResult: list[t.WSConversationLocationContactOpen] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportConversationLocationContactRead(Struct):
     ConversationID: Int
     GeoLocationID: Int
@@ -124,11 +79,6 @@ class ReportConversationLocationContactRead(Struct):
     StartDate: DateTime
     EndDate: DateTime
     WSException: Ignored[t.WSException]
-
-
-class ReportConversationLocationContactReadResponse(Struct):
-    ReportConversationLocationContactReadResult: list[t.WSConversationLocationContactRead] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportConversationLocationContactClick(Struct):
@@ -140,65 +90,60 @@ class ReportConversationLocationContactClick(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationLocationContactClickResponse(Struct):
-    ReportConversationLocationContactClickResult: list[t.WSConversationLocationContactClick] | None
-    WSException: Nillable[t.WSException]
-
-
 CONVERSATION_REPORTS = (
-    Operation(
+    fallible(
         ReportListConversationActivity,
         "Gives opens, reads and clicks of each conversation of a list.",
-        response=ReportListConversationActivityResponse,
+        result=list[t.WSConversationActivity] | None,
     ),
-    Operation(
+    fallible(
         ReportListConversationDelivery,
         "Gives deliveries and bounces of each conversation of a list.",
-        response=ReportListConversationDeliveryResponse,
+        result=list[t.WSConversationDelivery] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationContactDelivery,
         "Gives what a conversation sent to whom within a range of dates, page by page.",
-        response=ReportConversationContactDeliveryResponse,
+        result=list[t.WSConversationContactDelivery] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationContactRemoval,
         "Gives who left during a conversation within a range of dates, page by page.",
-        response=ReportConversationContactRemovalResponse,
+        result=list[t.WSConversationContactRemoval] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationContactOpen,
         "Gives who opened mails of a conversation within a range of dates, page by page.",
-        response=ReportConversationContactOpenResponse,
+        result=list[t.WSConversationContactOpen] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationContactRead,
         "Gives who read mails of a conversation within a range of dates, page by page.",
-        response=ReportConversationContactReadResponse,
+        result=list[t.WSConversationContactRead] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationLinkClick,
         "Gives the links of a conversation with their clicks, page by page.",
-        response=ReportConversationLinkClickResponse,
+        result=list[t.WSConversationLinkClick] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationContactBounce,
         "Gives the bounces of a conversation within a range of dates, page by page.",
-        response=ReportConversationContactBounceResponse,
+        result=list[t.WSConversationContactBounce] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationLocationContactOpen,
         "Gives the opens of a conversation at one place within a range of dates, page by page.",
-        response=ReportConversationLocationContactOpenResponse,
+        result=list[t.WSConversationLocationContactOpen] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationLocationContactRead,
         "Gives the reads of a conversation at one place within a range of dates, page by page.",
-        response=ReportConversationLocationContactReadResponse,
+        result=list[t.WSConversationLocationContactRead] | None,
     ),
-    Operation(
+    fallible(
         ReportConversationLocationContactClick,
         "Gives the clicks in a conversation at one place within a range of dates, page by page.",
-        response=ReportConversationLocationContactClickResponse,
+        result=list[t.WSConversationLocationContactClick] | None,
     ),
 )

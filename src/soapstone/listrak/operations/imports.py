@@ -1,6 +1,7 @@
 """Imports, setting an attribute of a whole list, and the reports of what came of imports."""
 
 from soapstone.listrak import types as t
+from soapstone.listrak.operations.failures import fallible
 from soapstone.wire.contract import Operation
 from soapstone.wire.types import DateTime, Ignored, Int, Nillable, SpooledBase64, String, Struct
 
@@ -54,21 +55,11 @@ class ReportListImportHistory(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportListImportHistoryResponse(Struct):
-    ReportListImportHistoryResult: list[t.WSImportHistory] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportImportContactDetail(Struct):
     ImportFileID: Int
     Page: Int
     ImportResult: t.WSImportResultEnum
     WSException: Ignored[t.WSException]
-
-
-class ReportImportContactDetailResponse(Struct):
-    ReportImportContactDetailResult: list[t.WSImportContact] | None
-    WSException: Nillable[t.WSException]
 
 
 IMPORT_OPERATIONS = (
@@ -102,14 +93,14 @@ IMPORT_OPERATIONS = (
         "Starts an import that raises events; an option leaves out the mail about the result.",
         result=Int,
     ),
-    Operation(
+    fallible(
         ReportListImportHistory,
         "Gives the import runs of a list within a range of dates, with their counters, page by page.",
-        response=ReportListImportHistoryResponse,
+        result=list[t.WSImportHistory] | None,
     ),
-    Operation(
+    fallible(
         ReportImportContactDetail,
         "Gives the rows of an import that had one outcome, page by page.",
-        response=ReportImportContactDetailResponse,
+        result=list[t.WSImportContact] | None,
     ),
 )

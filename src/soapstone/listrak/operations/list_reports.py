@@ -1,19 +1,15 @@
 """Reports about lists, their contacts and their messages."""
 
 from soapstone.listrak import types as t
+from soapstone.listrak.operations.failures import fallible
 from soapstone.wire.contract import Operation
-from soapstone.wire.types import Boolean, DateTime, Ignored, Int, Nillable, String, Struct
+from soapstone.wire.types import Boolean, DateTime, Ignored, Int, String, Struct
 
 
 class ReportSubscribedContacts(Struct):
     ListID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportSubscribedContactsResponse(Struct):
-    ReportSubscribedContactsResult: list[t.WSContactSubscriptionInfo] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportRangeSubscribedContacts(Struct):
@@ -30,22 +26,12 @@ class ReportAdminContactFeedbackLoop(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportAdminContactFeedbackLoopResponse(Struct):
-    ReportAdminContactFeedbackLoopResult: list[t.WSFeedbackLoopListing] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportListMessageActivity(Struct):
     ListID: Int
     StartDate: DateTime
     EndDate: DateTime
     IncludeTestMessages: Boolean
     WSException: Ignored[t.WSException]
-
-
-class ReportListMessageActivityResponse(Struct):
-    ReportListMessageActivityResult: list[t.WSMessageActivity] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportListMessageDelivery(Struct):
@@ -56,20 +42,10 @@ class ReportListMessageDelivery(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportListMessageDeliveryResponse(Struct):
-    ReportListMessageDeliveryResult: list[t.WSMessageDelivery] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportListContactRemoval(Struct):
     ListID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportListContactRemovalResponse(Struct):
-    ReportListContactRemovalResult: list[t.WSContactRemovalInfo] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportRangeListContactRemoval(Struct):
@@ -83,11 +59,6 @@ class ReportListContactHygiene(Struct):
     ListID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportListContactHygieneResponse(Struct):
-    ReportListContactHygieneResult: list[t.WSContactHygieneInfo] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportRangeListContactHygiene(Struct):
@@ -104,60 +75,55 @@ class ReportContactMessageActivity(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportContactMessageActivityResponse(Struct):
-    ReportContactMessageActivityResult: list[t.WSContactMessageActivity] | None
-    WSException: Nillable[t.WSException]
-
-
 LIST_REPORTS = (
-    Operation(
+    fallible(
         ReportSubscribedContacts,
         "Gives the subscribers of a list, page by page.",
-        response=ReportSubscribedContactsResponse,
+        result=list[t.WSContactSubscriptionInfo] | None,
     ),
     Operation(
         ReportRangeSubscribedContacts,
         "Gives the contacts of a list that were added within a range of dates, page by page.",
         result=list[t.WSContactSubscriptionInfo] | None,
     ),
-    Operation(
+    fallible(
         ReportAdminContactFeedbackLoop,
         "Gives the complaints of all lists of the user within a range of dates, page by page.",
-        response=ReportAdminContactFeedbackLoopResponse,
+        result=list[t.WSFeedbackLoopListing] | None,
     ),
-    Operation(
+    fallible(
         ReportListMessageActivity,
         "Gives opens, reads and clicks of each message that a list was sent within a range of dates.",
-        response=ReportListMessageActivityResponse,
+        result=list[t.WSMessageActivity] | None,
     ),
-    Operation(
+    fallible(
         ReportListMessageDelivery,
         "Gives deliveries and bounces of each message that a list was sent within a range of dates.",
-        response=ReportListMessageDeliveryResponse,
+        result=list[t.WSMessageDelivery] | None,
     ),
-    Operation(
+    fallible(
         ReportListContactRemoval,
         "Gives the contacts that left a list, page by page.",
-        response=ReportListContactRemovalResponse,
+        result=list[t.WSContactRemovalInfo] | None,
     ),
     Operation(
         ReportRangeListContactRemoval,
         "Gives the contacts that left a list within a range of dates, page by page.",
         result=list[t.WSContactRemovalInfo] | None,
     ),
-    Operation(
+    fallible(
         ReportListContactHygiene,
         "Gives the addresses of a list that were corrected, page by page.",
-        response=ReportListContactHygieneResponse,
+        result=list[t.WSContactHygieneInfo] | None,
     ),
     Operation(
         ReportRangeListContactHygiene,
         "Gives the addresses of a list that were corrected within a range of dates, page by page.",
         result=list[t.WSContactHygieneInfo] | None,
     ),
-    Operation(
+    fallible(
         ReportContactMessageActivity,
         "Gives the messages that a contact got and what became of each, page by page.",
-        response=ReportContactMessageActivityResponse,
+        result=list[t.WSContactMessageActivity] | None,
     ),
 )

@@ -1,8 +1,8 @@
 """Reports about the places where a message was opened, read and clicked."""
 
 from soapstone.listrak import types as t
-from soapstone.wire.contract import Operation
-from soapstone.wire.types import Ignored, Int, Nillable, Struct
+from soapstone.listrak.operations.failures import fallible
+from soapstone.wire.types import Ignored, Int, Struct
 
 
 class ReportMessageLocationClick(Struct):
@@ -11,31 +11,16 @@ class ReportMessageLocationClick(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageLocationClickResponse(Struct):
-    ReportMessageLocationClickResult: list[t.WSMessageLocationClick] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportMessageLocationOpen(Struct):
     MsgID: Int
     Page: Int
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageLocationOpenResponse(Struct):
-    ReportMessageLocationOpenResult: list[t.WSMessageLocationOpen] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportMessageLocationRead(Struct):
     MsgID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportMessageLocationReadResponse(Struct):
-    ReportMessageLocationReadResult: list[t.WSMessageLocationRead] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportMessageLocationContactClick(Struct):
@@ -45,21 +30,11 @@ class ReportMessageLocationContactClick(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageLocationContactClickResponse(Struct):
-    ReportMessageLocationContactClickResult: list[t.WSMessageLocationContactClick] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportMessageLocationContactOpen(Struct):
     MsgID: Int
     CountryID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportMessageLocationContactOpenResponse(Struct):
-    ReportMessageLocationContactOpenResult: list[t.WSMessageLocationContactOpen] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportMessageLocationContactRead(Struct):
@@ -69,40 +44,35 @@ class ReportMessageLocationContactRead(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageLocationContactReadResponse(Struct):
-    ReportMessageLocationContactReadResult: list[t.WSMessageLocationContactRead] | None
-    WSException: Nillable[t.WSException]
-
-
 LOCATION_REPORTS = (
-    Operation(
+    fallible(
         ReportMessageLocationClick,
         "Counts clicks in a message region by region, page by page.",
-        response=ReportMessageLocationClickResponse,
+        result=list[t.WSMessageLocationClick] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageLocationOpen,
         "Counts opens of a message region by region, page by page.",
-        response=ReportMessageLocationOpenResponse,
+        result=list[t.WSMessageLocationOpen] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageLocationRead,
         "Counts reads of a message region by region, page by page.",
-        response=ReportMessageLocationReadResponse,
+        result=list[t.WSMessageLocationRead] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageLocationContactClick,
         "Gives the clicks that came from one country, page by page.",
-        response=ReportMessageLocationContactClickResponse,
+        result=list[t.WSMessageLocationContactClick] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageLocationContactOpen,
         "Gives the opens that came from one country, page by page.",
-        response=ReportMessageLocationContactOpenResponse,
+        result=list[t.WSMessageLocationContactOpen] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageLocationContactRead,
         "Gives the reads that came from one country, page by page.",
-        response=ReportMessageLocationContactReadResponse,
+        result=list[t.WSMessageLocationContactRead] | None,
     ),
 )

@@ -1,8 +1,9 @@
 """Reports about one message."""
 
 from soapstone.listrak import types as t
+from soapstone.listrak.operations.failures import fallible
 from soapstone.wire.contract import Operation
-from soapstone.wire.types import DateTime, Ignored, Int, Nillable, Struct
+from soapstone.wire.types import DateTime, Ignored, Int, Struct
 
 
 class ReportMessageContactSent(Struct):
@@ -11,20 +12,10 @@ class ReportMessageContactSent(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageContactSentResponse(Struct):
-    ReportMessageContactSentResult: list[t.WSMessageRecipient] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportMessageContactOpen(Struct):
     MsgID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportMessageContactOpenResponse(Struct):
-    ReportMessageContactOpenResult: list[t.WSContactOpen] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportRangeMessageContactOpen(Struct):
@@ -40,11 +31,6 @@ class ReportMessageContactRead(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageContactReadResponse(Struct):
-    ReportMessageContactReadResult: list[t.WSContactRead] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportRangeMessageContactRead(Struct):
     MsgID: Int
     StartDate: DateTime
@@ -56,11 +42,6 @@ class ReportMessageContactClick(Struct):
     MsgID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportMessageContactClickResponse(Struct):
-    ReportMessageContactClickResult: list[t.WSContactClick] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportRangeMessageContactClick(Struct):
@@ -76,11 +57,6 @@ class ReportMessageContactPassalong(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageContactPassalongResponse(Struct):
-    ReportMessageContactPassalongResult: list[t.WSContactPassalong] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportRangeMessageContactPassalong(Struct):
     MsgID: Int
     StartDate: DateTime
@@ -92,11 +68,6 @@ class ReportMessageContactBounces(Struct):
     MsgID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportMessageContactBouncesResponse(Struct):
-    ReportMessageContactBouncesResult: list[t.WSContactBounce] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportRangeMessageContactBounces(Struct):
@@ -112,31 +83,16 @@ class ReportMessageLinkClick(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageLinkClickResponse(Struct):
-    ReportMessageLinkClickResult: list[t.WSMessageLink] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportContactLinkClick(Struct):
     LinkID: Int
     Page: Int
     WSException: Ignored[t.WSException]
 
 
-class ReportContactLinkClickResponse(Struct):
-    ReportContactLinkClickResult: list[t.WSContactLinkClick] | None
-    WSException: Nillable[t.WSException]
-
-
 class ReportMessageContactActivity(Struct):
     MsgID: Int
     Page: Int
     WSException: Ignored[t.WSException]
-
-
-class ReportMessageContactActivityResponse(Struct):
-    ReportMessageContactActivityResult: list[t.WSMessageContactActivity] | None
-    WSException: Nillable[t.WSException]
 
 
 class ReportRangeMessageContactRemoval(Struct):
@@ -152,75 +108,68 @@ class ReportMessageContactRemoval(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageContactRemovalResponse(Struct):
-    ReportMessageContactRemovalResult: list[t.WSContactRemovalInfo] | None
-    WSException: Nillable[t.WSException]
-
-
 MESSAGE_REPORTS = (
-    Operation(
+    fallible(
         ReportMessageContactSent,
         "Gives the addresses that a message was sent to, page by page.",
-        response=ReportMessageContactSentResponse,
+        result=list[t.WSMessageRecipient] | None,
     ),
-    Operation(
-        ReportMessageContactOpen, "Gives who opened a message, page by page.", response=ReportMessageContactOpenResponse
+    fallible(
+        ReportMessageContactOpen, "Gives who opened a message, page by page.", result=list[t.WSContactOpen] | None
     ),
     Operation(
         ReportRangeMessageContactOpen,
         "Gives who opened a message within a range of dates, page by page.",
         result=list[t.WSContactOpen] | None,
     ),
-    Operation(
-        ReportMessageContactRead, "Gives who read a message, page by page.", response=ReportMessageContactReadResponse
-    ),
+    fallible(ReportMessageContactRead, "Gives who read a message, page by page.", result=list[t.WSContactRead] | None),
     Operation(
         ReportRangeMessageContactRead,
         "Gives who read a message within a range of dates, page by page.",
         result=list[t.WSContactRead] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageContactClick,
         "Gives who clicked in a message, and on what, page by page.",
-        response=ReportMessageContactClickResponse,
+        result=list[t.WSContactClick] | None,
     ),
     Operation(
         ReportRangeMessageContactClick,
         "Gives who clicked in a message within a range of dates, and on what, page by page.",
         result=list[t.WSContactClick] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageContactPassalong,
         "Gives who passed a message on to whom, page by page.",
-        response=ReportMessageContactPassalongResponse,
+        result=list[t.WSContactPassalong] | None,
     ),
     Operation(
         ReportRangeMessageContactPassalong,
         "Gives who passed a message on to whom within a range of dates, page by page.",
         result=list[t.WSContactPassalong] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageContactBounces,
         "Gives the bounces of a message, page by page.",
-        response=ReportMessageContactBouncesResponse,
+        result=list[t.WSContactBounce] | None,
     ),
     Operation(
         ReportRangeMessageContactBounces,
         "Gives the bounces of a message within a range of dates, page by page.",
         result=list[t.WSContactBounce] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageLinkClick,
         "Gives the links of a message with their clicks, page by page.",
-        response=ReportMessageLinkClickResponse,
+        result=list[t.WSMessageLink] | None,
     ),
-    Operation(
-        ReportContactLinkClick, "Gives the clicks on one link, page by page.", response=ReportContactLinkClickResponse
+    fallible(
+        ReportContactLinkClick, "Gives the clicks on one link, page by page.", result=list[t.WSContactLinkClick] | None
     ),
-    Operation(
+    fallible(
         ReportMessageContactActivity,
         "Gives what each recipient of a message did with it, page by page.",
-        response=ReportMessageContactActivityResponse,
+        result=list[t.WSMessageContactActivity] | None,
         deprecated="no successor is named.",
     ),
     Operation(
@@ -228,9 +177,9 @@ MESSAGE_REPORTS = (
         "Gives who left because of a message within a range of dates, page by page.",
         result=list[t.WSContactRemovalInfo] | None,
     ),
-    Operation(
+    fallible(
         ReportMessageContactRemoval,
         "Gives who left because of a message, page by page.",
-        response=ReportMessageContactRemovalResponse,
+        result=list[t.WSContactRemovalInfo] | None,
     ),
 )

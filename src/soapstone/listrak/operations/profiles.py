@@ -1,6 +1,7 @@
 """Profile headers, attributes, and counting by them."""
 
 from soapstone.listrak import types as t
+from soapstone.listrak.operations.failures import fallible
 from soapstone.wire.contract import Operation
 from soapstone.wire.types import Boolean, Ignored, Int, Nillable, Struct
 
@@ -8,11 +9,6 @@ from soapstone.wire.types import Boolean, Ignored, Int, Nillable, Struct
 class GetProfileHeaderCollection(Struct):
     ListID: Int
     WSException: Ignored[t.WSException]
-
-
-class GetProfileHeaderCollectionResponse(Struct):
-    GetProfileHeaderCollectionResult: list[t.WSProfileHeader] | None
-    WSException: Nillable[t.WSException]
 
 
 class CreateProfileHeader(Struct):
@@ -42,11 +38,6 @@ class DeleteProfileHeader(Struct):
     WSException: Ignored[t.WSException]
 
 
-class DeleteProfileHeaderResponse(Struct):
-    DeleteProfileHeaderResult: Boolean
-    WSException: Nillable[t.WSException]
-
-
 class CreateProfileAttribute(Struct):
     WSProfileAttribute: Nillable[t.WSProfileAttribute]
     WSException: Ignored[t.WSException]
@@ -74,21 +65,16 @@ class DeleteProfileAttribute(Struct):
     WSException: Ignored[t.WSException]
 
 
-class DeleteProfileAttributeResponse(Struct):
-    DeleteProfileAttributeResult: Boolean
-    WSException: Nillable[t.WSException]
-
-
 class GetFilteredListCount(Struct):
     ListID: Int
     ProfileFilter: list[t.WSProfileFilter] | None
 
 
 PROFILE_OPERATIONS = (
-    Operation(
+    fallible(
         GetProfileHeaderCollection,
         "Gives the profile fields of a list, under their headers.",
-        response=GetProfileHeaderCollectionResponse,
+        result=list[t.WSProfileHeader] | None,
     ),
     Operation(
         CreateProfileHeader,
@@ -96,9 +82,7 @@ PROFILE_OPERATIONS = (
         response=CreateProfileHeaderResponse,
     ),
     Operation(UpdateProfileHeader, "Changes a profile header and gives it back.", response=UpdateProfileHeaderResponse),
-    Operation(
-        DeleteProfileHeader, "Deletes a profile header that has no attributes.", response=DeleteProfileHeaderResponse
-    ),
+    fallible(DeleteProfileHeader, "Deletes a profile header that has no attributes.", result=Boolean),
     Operation(
         CreateProfileAttribute,
         "Creates a field of contacts and gives it back with its number.",
@@ -109,10 +93,10 @@ PROFILE_OPERATIONS = (
         "Changes a field of contacts and gives it back.",
         response=UpdateProfileAttributeResponse,
     ),
-    Operation(
+    fallible(
         DeleteProfileAttribute,
         "Removes a field of contacts, and what was filled in there.",
-        response=DeleteProfileAttributeResponse,
+        result=Boolean,
     ),
     Operation(
         GetFilteredListCount,
