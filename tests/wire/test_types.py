@@ -113,6 +113,29 @@ def test_a_derived_struct_has_the_members_of_its_base_first() -> None:
     assert [m.name for m in kind.all_members][-2:] == ["word", "extra"]
 
 
+def test_a_struct_declares_the_members_of_its_mixins_as_its_own_first_ones() -> None:
+    class Head(Struct, mixin=True):
+        a: Int
+
+    class Longer(Head, mixin=True):
+        b: String
+
+    class Tail(Struct, mixin=True):
+        c: Int
+
+    class Mixed(Part, Longer, Tail):
+        d: Int
+
+    class Alone(Head):
+        pass
+
+    kind = struct_type(Mixed)
+    assert kind.base is struct_type(Part)
+    assert [m.name for m in kind.members] == ["a", "b", "c", "d"]
+    assert [m.name for m in kind.all_members] == ["n", "a", "b", "c", "d"]
+    assert (struct_type(Alone).base, [m.name for m in struct_type(Alone).members]) == (None, ["a"])
+
+
 def test_secrets_are_not_shown() -> None:
     class Logon(Struct):
         UserName: String

@@ -94,7 +94,8 @@ class StructType:
 
     @cached_property
     def base(self) -> "StructType | None":
-        base = self.cls.__mro__[1]
+        bases = (base for base in self.cls.__bases__ if not getattr(base, "__wire_mixin__", False))
+        base = next(bases, declared.Struct)
         return None if base is declared.Struct else struct_type(base)
 
     @cached_property

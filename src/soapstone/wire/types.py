@@ -16,6 +16,7 @@ them (`soapstone.wire.schema`). Nothing is ever looked up by a lower-cased name:
 import datetime
 import decimal
 import enum
+import inspect
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Protocol, TypeVar, dataclass_transform
 
@@ -136,11 +137,13 @@ class Struct:
 
     Class arguments: `any_attribute=True` lets the schema allow any attribute (header types), `abstract=True` makes an
     abstract type, `also={"ListID": "listID"}` lets requests call a member by another name than the declared one.
+    `mixin=True` makes a class that is no type of the contract: its members are the first ones of each subclass.
     """
 
     __wire_any_attribute__: ClassVar[bool] = False
     __wire_abstract__: ClassVar[bool] = False
     __wire_also__: ClassVar[Mapping[str, str]] = {}
+    __wire_mixin__: ClassVar[bool] = False
 
     def __init_subclass__(
         cls,
@@ -148,12 +151,19 @@ class Struct:
         any_attribute: bool = False,
         abstract: bool = False,
         also: Mapping[str, str] | None = None,
+        mixin: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
         cls.__wire_any_attribute__ = any_attribute
         cls.__wire_abstract__ = abstract
         cls.__wire_also__ = also or {}
+        cls.__wire_mixin__ = mixin
+        mixed_in: dict[str, Any] = {}
+        for base in cls.__bases__:
+            if getattr(base, "__wire_mixin__", False):
+                mixed_in |= inspect.get_annotations(base)
+        cls.__annotations__ = mixed_in | inspect.get_annotations(cls)
 
     def __init__(self, **members: Any) -> None:
         known = _members.get(type(self)) or _members_of(type(self))

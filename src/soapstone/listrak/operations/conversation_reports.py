@@ -17,7 +17,7 @@ class ReportListConversationDelivery(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationContactDelivery(Struct):
+class _ConversationRange(Struct, mixin=True):
     ConversationID: Int
     Page: Int
     StartDate: DateTime
@@ -25,28 +25,20 @@ class ReportConversationContactDelivery(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationContactRemoval(Struct):
-    ConversationID: Int
-    Page: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    WSException: Ignored[t.WSException]
+class ReportConversationContactDelivery(_ConversationRange):
+    pass
 
 
-class ReportConversationContactOpen(Struct):
-    ConversationID: Int
-    Page: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    WSException: Ignored[t.WSException]
+class ReportConversationContactRemoval(_ConversationRange):
+    pass
 
 
-class ReportConversationContactRead(Struct):
-    ConversationID: Int
-    Page: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    WSException: Ignored[t.WSException]
+class ReportConversationContactOpen(_ConversationRange):
+    pass
+
+
+class ReportConversationContactRead(_ConversationRange):
+    pass
 
 
 class ReportConversationLinkClick(Struct):
@@ -55,15 +47,11 @@ class ReportConversationLinkClick(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationContactBounce(Struct):
-    ConversationID: Int
-    Page: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    WSException: Ignored[t.WSException]
+class ReportConversationContactBounce(_ConversationRange):
+    pass
 
 
-class ReportConversationLocationContactOpen(Struct):
+class _PlaceRange(Struct, mixin=True):
     ConversationID: Int
     GeoLocationID: Int
     Page: Int
@@ -72,22 +60,16 @@ class ReportConversationLocationContactOpen(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportConversationLocationContactRead(Struct):
-    ConversationID: Int
-    GeoLocationID: Int
-    Page: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    WSException: Ignored[t.WSException]
+class ReportConversationLocationContactOpen(_PlaceRange):
+    pass
 
 
-class ReportConversationLocationContactClick(Struct):
-    ConversationID: Int
-    GeoLocationID: Int
-    Page: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    WSException: Ignored[t.WSException]
+class ReportConversationLocationContactRead(_PlaceRange):
+    pass
+
+
+class ReportConversationLocationContactClick(_PlaceRange):
+    pass
 
 
 CONVERSATION_REPORTS = (

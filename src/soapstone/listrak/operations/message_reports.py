@@ -6,81 +6,65 @@ from soapstone.wire.contract import Operation
 from soapstone.wire.types import DateTime, Ignored, Int, Struct
 
 
-class ReportMessageContactSent(Struct):
+class _MessagePages(Struct, mixin=True):
     MsgID: Int
     Page: Int
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageContactOpen(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportMessageContactSent(_MessagePages):
+    pass
 
 
-class ReportRangeMessageContactOpen(Struct):
+class ReportMessageContactOpen(_MessagePages):
+    pass
+
+
+class _MessageRange(Struct, mixin=True):
     MsgID: Int
     StartDate: DateTime
     EndDate: DateTime
     Page: Int
 
 
-class ReportMessageContactRead(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportRangeMessageContactOpen(_MessageRange):
+    pass
 
 
-class ReportRangeMessageContactRead(Struct):
-    MsgID: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    Page: Int
+class ReportMessageContactRead(_MessagePages):
+    pass
 
 
-class ReportMessageContactClick(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportRangeMessageContactRead(_MessageRange):
+    pass
 
 
-class ReportRangeMessageContactClick(Struct):
-    MsgID: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    Page: Int
+class ReportMessageContactClick(_MessagePages):
+    pass
 
 
-class ReportMessageContactPassalong(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportRangeMessageContactClick(_MessageRange):
+    pass
 
 
-class ReportRangeMessageContactPassalong(Struct):
-    MsgID: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    Page: Int
+class ReportMessageContactPassalong(_MessagePages):
+    pass
 
 
-class ReportMessageContactBounces(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportRangeMessageContactPassalong(_MessageRange):
+    pass
 
 
-class ReportRangeMessageContactBounces(Struct):
-    MsgID: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    Page: Int
+class ReportMessageContactBounces(_MessagePages):
+    pass
 
 
-class ReportMessageLinkClick(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportRangeMessageContactBounces(_MessageRange):
+    pass
+
+
+class ReportMessageLinkClick(_MessagePages):
+    pass
 
 
 class ReportContactLinkClick(Struct):
@@ -89,23 +73,16 @@ class ReportContactLinkClick(Struct):
     WSException: Ignored[t.WSException]
 
 
-class ReportMessageContactActivity(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportMessageContactActivity(_MessagePages):
+    pass
 
 
-class ReportRangeMessageContactRemoval(Struct):
-    MsgID: Int
-    StartDate: DateTime
-    EndDate: DateTime
-    Page: Int
+class ReportRangeMessageContactRemoval(_MessageRange):
+    pass
 
 
-class ReportMessageContactRemoval(Struct):
-    MsgID: Int
-    Page: Int
-    WSException: Ignored[t.WSException]
+class ReportMessageContactRemoval(_MessagePages):
+    pass
 
 
 MESSAGE_REPORTS = (

@@ -3,15 +3,18 @@
 from soapstone.wire.types import DateTime, Decimal, Int, String, Struct
 
 
-class WSConversationActivity(Struct):
-    """Opens, reads and clicks of one conversation."""
-
+class _Conversation(Struct, mixin=True):
     ListID: Int
     CampaignID: Int
     CampaignName: String
     ConversationID: Int
     ConversationName: String
     PublishedDate: DateTime
+
+
+class WSConversationActivity(_Conversation):
+    """Opens, reads and clicks of one conversation."""
+
     ContactCount: Int
     WaitingCount: Int
     TerminatedCount: Int
@@ -28,15 +31,9 @@ class WSConversationActivity(Struct):
     AverageOrderValue: Decimal
 
 
-class WSConversationDelivery(Struct):
+class WSConversationDelivery(_Conversation):
     """Deliveries and bounces of one conversation."""
 
-    ListID: Int
-    CampaignID: Int
-    CampaignName: String
-    ConversationID: Int
-    ConversationName: String
-    PublishedDate: DateTime
     SendCount: Int
     DeliverCount: Int
     DeliverRate: Decimal
@@ -45,45 +42,36 @@ class WSConversationDelivery(Struct):
     PassAlongCount: Int
 
 
-class WSConversationContactDelivery(Struct):
-    """A mail that a conversation sent."""
-
+class _ContactMail(Struct, mixin=True):
     MsgID: Int
     Subject: String
     ContactID: Int
     EmailAddress: String
+
+
+class WSConversationContactDelivery(_ContactMail):
+    """A mail that a conversation sent."""
+
     SendDate: DateTime
 
 
-class WSConversationContactRemoval(Struct):
+class WSConversationContactRemoval(_ContactMail):
     """A contact that left during a conversation."""
 
-    MsgID: Int
-    Subject: String
-    ContactID: Int
-    EmailAddress: String
     AddDate: DateTime
     RemoveDate: DateTime
     RemoveMethod: String
 
 
-class WSConversationContactOpen(Struct):
+class WSConversationContactOpen(_ContactMail):
     """An open."""
 
-    MsgID: Int
-    Subject: String
-    ContactID: Int
-    EmailAddress: String
     OpenDate: DateTime
 
 
-class WSConversationContactRead(Struct):
+class WSConversationContactRead(_ContactMail):
     """A read."""
 
-    MsgID: Int
-    Subject: String
-    ContactID: Int
-    EmailAddress: String
     ReadDate: DateTime
 
 
@@ -102,50 +90,37 @@ class WSConversationLinkClick(Struct):
     SendCount: Int
 
 
-class WSConversationContactBounce(Struct):
+class WSConversationContactBounce(_ContactMail):
     """A bounce."""
 
-    MsgID: Int
-    Subject: String
-    ContactID: Int
-    EmailAddress: String
     BounceDate: DateTime
     BounceCount: Int
     BounceReason: String
     BounceDetail: String
 
 
-class WSConversationLocationContactOpen(Struct):
-    """An open and its place."""
-
+class _ContactPlace(Struct, mixin=True):
     MsgID: Int
     ContactID: Int
     EmailAddress: String
     CountryName: String
     RegionName: String
     PostalCode: String
+
+
+class WSConversationLocationContactOpen(_ContactPlace):
+    """An open and its place."""
+
     OpenDate: DateTime
 
 
-class WSConversationLocationContactRead(Struct):
+class WSConversationLocationContactRead(_ContactPlace):
     """A read and its place."""
 
-    MsgID: Int
-    ContactID: Int
-    EmailAddress: String
-    CountryName: String
-    RegionName: String
-    PostalCode: String
     ReadDate: DateTime
 
 
-class WSConversationLocationContactClick(Struct):
+class WSConversationLocationContactClick(_ContactPlace):
     """A click and its place."""
 
-    MsgID: Int
-    ContactID: Int
-    EmailAddress: String
-    CountryName: String
-    RegionName: String
-    PostalCode: String
     ClickDate: DateTime

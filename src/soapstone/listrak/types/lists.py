@@ -18,9 +18,7 @@ class WSVmta(Struct):
     Description: String
 
 
-class WSContactList(Struct):
-    """A list with its settings (lk-36 to lk-43)."""
-
+class _List(Struct, mixin=True):
     ListID: Int
     ListName: String
     CreateDate: DateTime
@@ -37,6 +35,11 @@ class WSContactList(Struct):
     BounceUnsubscribeCount: Int
     DomainAliasLink: String
     DomainAliasEmail: String
+
+
+class WSContactList(_List):
+    """A list with its settings (lk-36 to lk-43)."""
+
     EnableRSS: Boolean
     EnableGoogleAnalytics: Boolean
     GoogleTrackingDomains: Flat[String]
@@ -71,22 +74,5 @@ class WSUpdateContactList(Struct):
     DefaultMerchantID: Int
 
 
-class WSList(Struct):
+class WSList(_List):
     """A list as the older call creates it (lk-36)."""
-
-    ListID: Int
-    ListName: String
-    CreateDate: DateTime
-    FromName: String
-    FromEmail: String
-    EnableRemovalLink: Boolean
-    EnableBrowserLink: Boolean
-    bounceHandling: Int
-    EnableDoubleOptin: Boolean
-    EnableListHygiene: Boolean
-    Vmta: WSVmta | None
-    ShowEmailList: Boolean
-    ShowAdvancedPersonalization: Boolean
-    BounceUnsubscribeCount: Int
-    DomainAliasLink: String
-    DomainAliasEmail: String

@@ -3,67 +3,53 @@
 from soapstone.wire.types import DateTime, Int, String, Struct
 
 
-class WSMessageLocationClick(Struct):
-    """Clicks from one region."""
-
+class _Region(Struct, mixin=True):
     MsgID: Int
     CountryID: Int
     RegionID: Int
     CountryName: String
     RegionName: String
+
+
+class WSMessageLocationClick(_Region):
+    """Clicks from one region."""
+
     ClickCount: Int
 
 
-class WSMessageLocationOpen(Struct):
+class WSMessageLocationOpen(_Region):
     """Opens in one region."""
 
-    MsgID: Int
-    CountryID: Int
-    RegionID: Int
-    CountryName: String
-    RegionName: String
     OpenCount: Int
 
 
-class WSMessageLocationRead(Struct):
+class WSMessageLocationRead(_Region):
     """Reads in one region."""
 
-    MsgID: Int
-    CountryID: Int
-    RegionID: Int
-    CountryName: String
-    RegionName: String
     ReadCount: Int
 
 
-class WSMessageLocationContactClick(Struct):
-    """A click and its region."""
-
+class _ContactRegion(Struct, mixin=True):
     MsgID: Int
     ContactID: String
     EmailAddress: String
     CountryName: String
     RegionName: String
+
+
+class WSMessageLocationContactClick(_ContactRegion):
+    """A click and its region."""
+
     ClickDate: DateTime
 
 
-class WSMessageLocationContactOpen(Struct):
+class WSMessageLocationContactOpen(_ContactRegion):
     """An open and its region."""
 
-    MsgID: Int
-    ContactID: String
-    EmailAddress: String
-    CountryName: String
-    RegionName: String
     OpenDate: DateTime
 
 
-class WSMessageLocationContactRead(Struct):
+class WSMessageLocationContactRead(_ContactRegion):
     """A read and its region."""
 
-    MsgID: Int
-    ContactID: String
-    EmailAddress: String
-    CountryName: String
-    RegionName: String
     ReadDate: DateTime

@@ -5,7 +5,7 @@ from soapstone.wire.contract import Operation
 from soapstone.wire.types import DateTime, Int, String, Struct
 
 
-class getMessages(Struct):
+class _MessageFilter(Struct, mixin=True):
     user_id: String
     createStartDate: DateTime
     createEndDate: DateTime
@@ -17,16 +17,12 @@ class getMessages(Struct):
     hasEmail: t.bool_special
 
 
-class getMessagesUTC(Struct):
-    user_id: String
-    createStartDate: DateTime
-    createEndDate: DateTime
-    sentStartDate: DateTime
-    sentEndDate: DateTime
-    archived: t.bool_special
-    hidden: t.bool_special
-    hasFax: t.bool_special
-    hasEmail: t.bool_special
+class getMessages(_MessageFilter):
+    pass
+
+
+class getMessagesUTC(_MessageFilter):
+    pass
 
 
 class createMagnetMailMessage(Struct):
@@ -37,28 +33,12 @@ class editMagnetMailMessage(Struct):
     message: t.MessageDetails | None
 
 
-class getMessageList(Struct):
-    user_id: String
-    createStartDate: DateTime
-    createEndDate: DateTime
-    sentStartDate: DateTime
-    sentEndDate: DateTime
-    archived: t.bool_special
-    hidden: t.bool_special
-    hasFax: t.bool_special
-    hasEmail: t.bool_special
+class getMessageList(_MessageFilter):
+    pass
 
 
-class getMessageListUtc(Struct):
-    user_id: String
-    createStartDate: DateTime
-    createEndDate: DateTime
-    sentStartDate: DateTime
-    sentEndDate: DateTime
-    archived: t.bool_special
-    hidden: t.bool_special
-    hasFax: t.bool_special
-    hasEmail: t.bool_special
+class getMessageListUtc(_MessageFilter):
+    pass
 
 
 class GetMessageDetails(Struct):

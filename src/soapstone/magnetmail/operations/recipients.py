@@ -5,14 +5,36 @@ from soapstone.wire.contract import Operation
 from soapstone.wire.types import Boolean, DateTime, Double, Int, Long, String, Struct
 
 
-class getRecipientHistory(Struct):
+class _User(Struct, mixin=True):
     user_id: String
+
+
+class _Recipient(_User, mixin=True):
     recipient_id: Long
 
 
-class getRecipientDetails(Struct):
-    user_id: String
-    recipient_id: Long
+class _Fields(Struct, mixin=True):
+    email: String
+    first_name: String
+    last_name: String
+    phone: String
+    fax: String
+    address_1: String
+    address_2: String
+    city: String
+    state: String
+    zip: String
+    company: String
+    text_only: Boolean
+    custom_id: String
+
+
+class getRecipientHistory(_Recipient):
+    pass
+
+
+class getRecipientDetails(_Recipient):
+    pass
 
 
 class getRecipientFields(Struct):
@@ -27,99 +49,11 @@ class editRecipientGroups(Struct):
     unsubscribed_groups: list[Int] | None
 
 
-class editRecipient(Struct):
-    user_id: String
-    recipient_id: Long
-    email: String
-    first_name: String
-    last_name: String
-    phone: String
-    fax: String
-    address_1: String
-    address_2: String
-    city: String
-    state: String
-    zip: String
-    company: String
-    text_only: Boolean
-    custom_id: String
-    custom1: String
-    custom2: String
-    custom3: String
-    custom4: String
-    custom5: String
-    custom6: String
-    custom7: String
-    custom8: String
-    custom9: String
-    custom10: String
-    custom11: String
-    custom12: String
-    custom13: String
-    custom14: String
-    custom15: String
-    custom16: String
-    custom17: String
-    custom18: String
-    custom19: String
-    custom20: String
-    custom21: String
-    custom22: String
-    custom23: String
-    custom24: String
-    custom25: String
-    custom26: String
-    custom27: String
-    custom28: String
-    custom29: String
-    custom30: String
+class editRecipient(_Recipient, _Fields, t.CustomFields):
+    pass
 
 
-class addRecipient(Struct):
-    user_id: String
-    email: String
-    first_name: String
-    last_name: String
-    phone: String
-    fax: String
-    address_1: String
-    address_2: String
-    city: String
-    state: String
-    zip: String
-    company: String
-    text_only: Boolean
-    custom_id: String
-    custom1: String
-    custom2: String
-    custom3: String
-    custom4: String
-    custom5: String
-    custom6: String
-    custom7: String
-    custom8: String
-    custom9: String
-    custom10: String
-    custom11: String
-    custom12: String
-    custom13: String
-    custom14: String
-    custom15: String
-    custom16: String
-    custom17: String
-    custom18: String
-    custom19: String
-    custom20: String
-    custom21: String
-    custom22: String
-    custom23: String
-    custom24: String
-    custom25: String
-    custom26: String
-    custom27: String
-    custom28: String
-    custom29: String
-    custom30: String
+class addRecipient(_User, _Fields, t.CustomFields):
     Groups: list[Int] | None
 
 

@@ -17,7 +17,7 @@ class getOverallTracking(Struct):
     group_id: Int
 
 
-class getDetailedTracking(Struct):
+class _DetailedTracking(Struct, mixin=True):
     user_id: String
     report_type: t.tracking_report_type
     message_id: Int
@@ -33,20 +33,12 @@ class getDetailedTracking(Struct):
     CustomParam1: String
 
 
-class getDetailedTrackingUTC(Struct):
-    user_id: String
-    report_type: t.tracking_report_type
-    message_id: Int
-    page: Int
-    recordsPerPage: Int
-    group_id: Int
-    first_name: String
-    last_name: String
-    email: String
-    fax: String
-    fromDate: DateTime
-    toDate: DateTime
-    CustomParam1: String
+class getDetailedTracking(_DetailedTracking):
+    pass
+
+
+class getDetailedTrackingUTC(_DetailedTracking):
+    pass
 
 
 class getTrackingData(Struct):

@@ -5,7 +5,7 @@ from soapstone.wire.contract import Operation
 from soapstone.wire.types import Boolean, Double, Int, SpooledText, String, Struct
 
 
-class uploadListQueue(Struct):
+class _Upload(Struct, mixin=True):
     user_id: String
     groupid: Int
     csvData: SpooledText
@@ -62,10 +62,12 @@ class uploadListQueue(Struct):
         return {n: name for n, name in names if name}
 
 
-# The dry run takes the same members (mm-52); an own annotation list keeps it from being an extension in the schema.
-class uploadListQueueTest(Struct):
-    __annotations__ = dict(uploadListQueue.__annotations__)
-    mapping = uploadListQueue.mapping
+class uploadListQueue(_Upload):
+    pass
+
+
+class uploadListQueueTest(_Upload):
+    """The dry run (mm-52)."""
 
 
 class getUploadJobStatus(Struct):

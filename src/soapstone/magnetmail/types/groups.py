@@ -4,28 +4,23 @@ from soapstone.magnetmail.types.recipients import Asset
 from soapstone.wire.types import Boolean, DateTime, Int, Nillable, String, Struct, UnsignedByte
 
 
-class group(Struct):
+class _Group(Struct, mixin=True):
+    group_id: Int
+    group_name: String
+    group_created: DateTime
+    display_status: Boolean
+    subscription_group: Boolean
+    last_updated_date: DateTime
+    last_updated_loginid: Int
+
+
+class group(_Group):
     """A group as `getGroups` lists it."""
 
-    group_id: Int
-    group_name: String
-    group_created: DateTime
-    display_status: Boolean
-    subscription_group: Boolean
-    last_updated_date: DateTime
-    last_updated_loginid: Int
 
-
-class MailRecipientGroup(Struct):
+class MailRecipientGroup(_Group):
     """A group with its totals (mm-92)."""
 
-    group_id: Int
-    group_name: String
-    group_created: DateTime
-    display_status: Boolean
-    subscription_group: Boolean
-    last_updated_date: DateTime
-    last_updated_loginid: Int
     TotalInGroup: Int
     TotalEmailAndFaxSuppressed: Int
     TotalFaxSuppressed: Int

@@ -7,27 +7,9 @@ class Asset(Struct):
     """What objects of an account extend; it has no members."""
 
 
-class Recipient(Asset):
-    """A person with all fields of the account."""
+class CustomFields(Struct, mixin=True):
+    """The account's own fields."""
 
-    id: String
-    email: String
-    first_name: String
-    last_name: String
-    fax: String
-    Custom_Id: String
-    phone: String
-    address: String
-    address_2: String
-    city: String
-    state: String
-    zip: String
-    company: String
-    unsubscribed: Nillable[Boolean]
-    fax_send_suppress: Nillable[Boolean]
-    email_send_suppress: Nillable[Boolean]
-    email_confirm: Nillable[Boolean]
-    text_only: Nillable[Boolean]
     custom1: String
     custom2: String
     custom3: String
@@ -58,6 +40,34 @@ class Recipient(Asset):
     custom28: String
     custom29: String
     custom30: String
+
+
+class _Fields(Struct, mixin=True):
+    """What recipients and examples of them begin with."""
+
+    id: String
+    email: String
+    first_name: String
+    last_name: String
+    fax: String
+    Custom_Id: String
+    phone: String
+    address: String
+    address_2: String
+    city: String
+    state: String
+    zip: String
+    company: String
+    unsubscribed: Nillable[Boolean]
+    fax_send_suppress: Nillable[Boolean]
+    email_send_suppress: Nillable[Boolean]
+    email_confirm: Nillable[Boolean]
+    text_only: Nillable[Boolean]
+
+
+class Recipient(Asset, _Fields, CustomFields):
+    """A person with all fields of the account."""
+
     suppressed: Nillable[Boolean]
     suppressed_date: Nillable[DateTime]
 
@@ -116,58 +126,13 @@ class SearchCriteria(Struct):
     pageSize: Int
 
 
-class RecipientSearchCriteria(SearchCriteria):
+class _User(Struct, mixin=True):
+    mail_user_id: String
+
+
+class RecipientSearchCriteria(SearchCriteria, _User, _Fields, CustomFields):
     """Example values: what is given must match."""
 
-    mail_user_id: String
-    id: String
-    email: String
-    first_name: String
-    last_name: String
-    fax: String
-    Custom_Id: String
-    phone: String
-    address: String
-    address_2: String
-    city: String
-    state: String
-    zip: String
-    company: String
-    unsubscribed: Nillable[Boolean]
-    fax_send_suppress: Nillable[Boolean]
-    email_send_suppress: Nillable[Boolean]
-    email_confirm: Nillable[Boolean]
-    text_only: Nillable[Boolean]
-    custom1: String
-    custom2: String
-    custom3: String
-    custom4: String
-    custom5: String
-    custom6: String
-    custom7: String
-    custom8: String
-    custom9: String
-    custom10: String
-    custom11: String
-    custom12: String
-    custom13: String
-    custom14: String
-    custom15: String
-    custom16: String
-    custom17: String
-    custom18: String
-    custom19: String
-    custom20: String
-    custom21: String
-    custom22: String
-    custom23: String
-    custom24: String
-    custom25: String
-    custom26: String
-    custom27: String
-    custom28: String
-    custom29: String
-    custom30: String
     suppressed: Nillable[Boolean]
     suppressed_start_date: Nillable[DateTime]
     suppressed_end_date: Nillable[DateTime]
