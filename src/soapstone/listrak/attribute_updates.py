@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import Call, Handlers, not_found
+from soapstone.listrak.call import Call, not_found
 from soapstone.listrak.operations import (
     UpdateSubscribedContactAttribute,
     UpdateSubscribedContactAttributeWithOptions,
@@ -20,9 +20,3 @@ def update_subscribed_contact_attribute(
         account=call.account, login=call.login, attribute=attribute, value=request.Value or ""
     )
     return job.id
-
-
-HANDLERS: Handlers = {
-    "UpdateSubscribedContactAttribute": update_subscribed_contact_attribute,
-    "UpdateSubscribedContactAttributeWithOptions": update_subscribed_contact_attribute,
-}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call
 from soapstone.listrak.operations import (
     ConductorGetConversations,
     ConductorGetExternalEvents,
@@ -58,11 +58,3 @@ def conductor_get_external_events(call: Call, request: ConductorGetExternalEvent
 def conductor_get_conversations(call: Call, request: ConductorGetConversations) -> list[WSConductorConversation]:
     """Return the conversations of a list: none, for there is no automation here (lk-123)."""
     return []
-
-
-HANDLERS: Handlers = {
-    "GetCampaignCollection": get_campaign_collection,
-    "GetCharacterSetCollection": get_character_set_collection,
-    "ConductorGetExternalEvents": conductor_get_external_events,
-    "ConductorGetConversations": conductor_get_conversations,
-}

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from soapstone.contacts.members import Removed
 from soapstone.contacts.removals import Removal
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer
+from soapstone.listrak.call import PAGE_ROWS, Call, answer
 from soapstone.listrak.operations import (
     ReportAdminContactFeedbackLoop,
     ReportListContactHygiene,
@@ -161,14 +161,3 @@ def removal_row(call: Call, found: Removed | Removal) -> WSContactRemovalInfo:
         RemovalDate=call.wall_clock(found.removed_at),
         RemovalMethod=found.removed_by,
     )
-
-
-HANDLERS: Handlers = {
-    "ReportSubscribedContacts": report_subscribed_contacts,
-    "ReportRangeSubscribedContacts": report_range_subscribed_contacts,
-    "ReportListContactRemoval": report_list_contact_removal,
-    "ReportRangeListContactRemoval": report_range_list_contact_removal,
-    "ReportListContactHygiene": report_list_contact_hygiene,
-    "ReportRangeListContactHygiene": report_range_list_contact_hygiene,
-    "ReportAdminContactFeedbackLoop": report_admin_contact_feedback_loop,
-}

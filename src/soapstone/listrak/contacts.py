@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from soapstone.contacts.subscriptions import Person, SubscriptionOutcome, Update
 from soapstone.errors import InvalidError
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
     ChangeContactEmailAddress,
@@ -205,16 +205,3 @@ def _wire(found: ContactList | None, person: Person | None) -> WSContact | None:
             for number, value in sorted(person.profile.items(), key=lambda item: int(item[0]))
         ],
     )
-
-
-HANDLERS: Handlers = {
-    "GetContact": get_contact,
-    "GetContactByEmailKey": get_contact_by_email_key,
-    "SetContact": set_contact,
-    "UpdateContact": update_contact,
-    "SubscribeFormPassThrough": subscribe_form_pass_through,
-    "ChangeContactEmailAddress": change_contact_email_address,
-    "SubscribeContact": subscribe_contact,
-    "UnsubscribeContact": unsubscribe_contact,
-    "GetFilteredListCount": get_filtered_list_count,
-}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from soapstone.imports.outcomes import ImportCounts
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, not_found, offset
+from soapstone.listrak.call import PAGE_ROWS, Call, answer, not_found, offset
 from soapstone.listrak.operations import ReportImportContactDetail
 from soapstone.listrak.types import WSImportContact, WSImportResultEnum
 from soapstone.vocabulary.jobs import JobKind
@@ -46,8 +46,3 @@ def _find(call: Call, import_id: int) -> Job:
     if job is None or job.kind != JobKind.IMPORT or not call.product.lists.sees_job(call.login, job):
         raise not_found("Import", import_id)
     return job
-
-
-HANDLERS: Handlers = {
-    "ReportImportContactDetail": report_import_contact_detail,
-}

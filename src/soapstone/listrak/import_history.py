@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, offset
+from soapstone.listrak.call import PAGE_ROWS, Call, answer, offset
 from soapstone.listrak.operations import ReportListImportHistory
 from soapstone.listrak.types import WSImportHistory
 from soapstone.vocabulary.jobs import JobKind
@@ -59,8 +59,3 @@ def _run(call: Call, job: Job) -> WSImportHistory:
         BannedCount=counts.banned,
         SkippedCount=counts.skipped,
     )
-
-
-HANDLERS: Handlers = {
-    "ReportListImportHistory": report_list_import_history,
-}

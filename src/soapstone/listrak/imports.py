@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from soapstone.errors import InvalidError, NotFoundError
 from soapstone.imports.spec import Action, Column, ImportSpec, Known
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call
 from soapstone.listrak.operations import (
     BulkLoadContacts,
     BulkLoadContactsWithOptions,
@@ -126,11 +126,3 @@ def _columns(
     if not any(column.target == "email" for column in columns):
         raise InvalidError("No mapping names the column of the e-mail addresses.")
     return tuple(columns)
-
-
-HANDLERS: Handlers = {
-    "BulkLoadContacts": bulk_load_contacts,
-    "BulkLoadContactsWithOptions": bulk_load_contacts,
-    "ConductorBulkLoadAndTriggerContacts": conductor_bulk_load,
-    "ConductorBulkLoadAndTriggerContactsWithOptions": conductor_bulk_load,
-}

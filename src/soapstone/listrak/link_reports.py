@@ -66,5 +66,4 @@ def _links(call: Call, message: SentMessage, page: int, period: Period) -> list[
 
 HANDLERS: Handlers = {
     "ReportMessageLinkClick": plain(_links),
-    "ReportContactLinkClick": report_contact_link_click,
 }

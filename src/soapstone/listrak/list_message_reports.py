@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from soapstone.errors import NotFoundError
-from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, answer, offset
+from soapstone.listrak.call import PAGE_ROWS, Call, answer, offset
 from soapstone.listrak.operations import (
     ReportContactMessageActivity,
     ReportListMessageActivity,
@@ -130,10 +130,3 @@ def _delivery(call: Call, found: ContactList, message: SentMessage, counted: Sen
         # Nobody can pass a mail on through the server (lk-114).
         PassAlongCount=0,
     )
-
-
-HANDLERS: Handlers = {
-    "ReportListMessageActivity": report_list_message_activity,
-    "ReportListMessageDelivery": report_list_message_delivery,
-    "ReportContactMessageActivity": report_contact_message_activity,
-}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from soapstone.errors import InvalidError
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call
 from soapstone.listrak.operations import (
     AddGoogleTrackingDomainsToList,
     CreateContactList,
@@ -209,16 +209,3 @@ def _wire(call: Call, found: ContactList) -> WSContactList:
         GoogleTrackingDomains=list(settings.get("tracking_domains", [])),
         **{member: bool(settings.get(name)) for member, name in SWITCHES.items()},
     )
-
-
-HANDLERS: Handlers = {
-    "GetContactList": get_contact_list,
-    "GetContactListCollection": get_contact_list_collection,
-    "CreateContactList": create_contact_list,
-    "CreateList": create_list,
-    "UpdateContactList": update_contact_list,
-    "DeleteContactList": delete_contact_list,
-    "AddGoogleTrackingDomainsToList": add_google_tracking_domains,
-    "DeleteGoogleTrackingDomainsFromList": delete_google_tracking_domains,
-    "GetAccountVmtaCollection": get_account_vmta_collection,
-}

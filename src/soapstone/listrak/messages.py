@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from soapstone.errors import InvalidError
-from soapstone.listrak.call import NO_DATE, Call, Handlers
+from soapstone.listrak.call import NO_DATE, Call
 from soapstone.listrak.operations import (
     GetMessageAnalyticsInformation,
     GetMessageStatus,
@@ -172,12 +172,3 @@ def _state(send: SendRecord) -> SentFlag:
         return SentFlag.ToBeSent
     # A send that was hindered, or whose mails were refused for now, waits until it is due again.
     return SentFlag.ErrorSetToRetry if job.state == "queued" and job.error else SentFlag.Sending
-
-
-HANDLERS: Handlers = {
-    "GetSavedMessageCollection": get_saved_message_collection,
-    "GetTransactionalMessageCollection": get_transactional_message_collection,
-    "GetMessageStatus": get_message_status,
-    "GetSystemIDFromPublicID": get_system_id_from_public_id,
-    "GetMessageAnalyticsInformation": get_message_analytics_information,
-}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from soapstone.jobs.job import Job
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call
 from soapstone.listrak.operations import GetLegacyProcessStatus, GetProcessStatus, GetProcessStatusResponse
 from soapstone.listrak.types import StatusEnum, WSLegacyProcessStatus, WSProcessStatus
 from soapstone.vocabulary.jobs import JobKind, JobState
@@ -76,9 +76,3 @@ def get_legacy_process_status(call: Call, request: GetLegacyProcessStatus) -> li
 
 def _may_see(call: Call, job: Job) -> bool:
     return job.kind in NAMES and call.product.lists.sees_job(call.login, job)
-
-
-HANDLERS: Handlers = {
-    "GetProcessStatus": get_process_status,
-    "GetLegacyProcessStatus": get_legacy_process_status,
-}

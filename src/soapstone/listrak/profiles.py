@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from soapstone.errors import ConflictError, InvalidError, NotFoundError
-from soapstone.listrak.call import Call, Handlers, answer, not_found
+from soapstone.listrak.call import Call, answer, not_found
 from soapstone.listrak.operations import (
     CreateProfileAttribute,
     CreateProfileHeader,
@@ -182,14 +182,3 @@ def _attribute(attribute: ProfileAttribute) -> WSProfileAttribute:
         MaxLength=attribute.max_length,
         Position=attribute.position,
     )
-
-
-HANDLERS: Handlers = {
-    "GetProfileHeaderCollection": get_profile_header_collection,
-    "CreateProfileHeader": create_profile_header,
-    "CreateProfileAttribute": create_profile_attribute,
-    "UpdateProfileHeader": update_profile_header,
-    "DeleteProfileHeader": delete_profile_header,
-    "UpdateProfileAttribute": update_profile_attribute,
-    "DeleteProfileAttribute": delete_profile_attribute,
-}

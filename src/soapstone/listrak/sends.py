@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from soapstone.clock import now
 from soapstone.errors import InvalidError
-from soapstone.listrak.call import Call, Handlers, not_found
+from soapstone.listrak.call import Call, not_found
 from soapstone.listrak.collections import CHARACTER_SETS
 from soapstone.listrak.filters import terms_of
 from soapstone.listrak.operations import (
@@ -188,15 +188,3 @@ def _test(
         purpose=Purpose.TEST,
         traits=traits,
     ).message.id
-
-
-HANDLERS: Handlers = {
-    "SendListMessage": send_list_message,
-    "SendListMessageWithProfileFilter": send_list_message_with_profile_filter,
-    "ScheduleSendListMessage": schedule_send_list_message,
-    "ScheduleSendListMessageWithProfileFilter": schedule_send_list_message_with_profile_filter,
-    "SendListMessageTest": send_list_message_test,
-    "SendListMessageReview": send_list_message_review,
-    "SendSavedMessage": send_saved_message,
-    "SendSavedMessageTest": send_saved_message_test,
-}

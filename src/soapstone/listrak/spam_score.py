@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from soapstone.errors import InvalidError
-from soapstone.listrak.call import Call, Handlers
+from soapstone.listrak.call import Call
 from soapstone.listrak.operations import GetSpamScore, GetSpamScoreResponse
 from soapstone.listrak.sends import draft_of
 from soapstone.listrak.types import SpamAssassinScore, WSSpamScore
@@ -52,8 +52,3 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
     return GetSpamScoreResponse(
         WSSpamScore=WSSpamScore(PointsReceived=score.points, PointsRequired=score.required, Scores=rules)
     )
-
-
-HANDLERS: Handlers = {
-    "GetSpamScore": get_spam_score,
-}

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Sequence
 
-from soapstone.listrak.call import Call, Handlers, not_found
+from soapstone.listrak.call import Call, not_found
 from soapstone.listrak.operations import SendTransactionalMessage
 from soapstone.listrak.sends import saved
 from soapstone.listrak.types import SendTransactionalMessageToContactResult, WSProfileAttributeValue
@@ -81,8 +81,3 @@ def _values(
     return values, [
         each.name for each in attributes.values() if each.kind == AttributeKind.CONTENT_BLOCK and each.name in values
     ]
-
-
-HANDLERS: Handlers = {
-    "SendTransactionalMessage": send_transactional_message,
-}

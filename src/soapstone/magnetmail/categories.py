@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soapstone.lists.categories import Category
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
+from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.operations import GetAllGroupCategories, GetGroupCategory, GetMessageCategory
 from soapstone.magnetmail.types import GroupCategory, MessageCategory
 
@@ -44,10 +44,3 @@ def _wire(call: Call, found: Category) -> GroupCategory:
         Status=int(found.active),
         DateCreated=call.local(found.created_at) or NO_DATE,
     )
-
-
-HANDLERS: Handlers = {
-    "GetMessageCategory": get_message_category,
-    "GetGroupCategory": get_group_category,
-    "GetAllGroupCategories": get_all_group_categories,
-}

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from soapstone.contacts.contacts import Contact as Person
 from soapstone.contacts.search import Example
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers, page_size
+from soapstone.magnetmail.call import NO_DATE, Call, page_size
 from soapstone.magnetmail.operations import getDetailedTracking, getDetailedTrackingUTC
 from soapstone.magnetmail.recipient import nobody, wire
 from soapstone.magnetmail.sent_status import SHORT, event_status
@@ -182,9 +182,3 @@ def _of_event(event: MailEvent) -> _Row:
 
 def _of_person(person: Unsubscriber) -> _Row:
     return _Row(at=person.at, contact_id=person.contact_id, email="", delivery_id=person.delivery_id)
-
-
-HANDLERS: Handlers = {
-    "getDetailedTracking": get_detailed_tracking,
-    "getDetailedTrackingUTC": get_detailed_tracking_utc,
-}

@@ -6,7 +6,7 @@ from soapstone.accounts.visibility import ONLY_GRANTED
 from soapstone.errors import InvalidError
 from soapstone.imports.spec import ImportSpec
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers, whole
+from soapstone.magnetmail.call import NO_DATE, Call, whole
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue
 from soapstone.magnetmail.types import (
@@ -114,9 +114,3 @@ def _names(settings: UploadJobSettings) -> dict[int, str]:
             raise InvalidError(f"Column {index + 1} of the file is mapped twice.")
         names[index] = name
     return names
-
-
-HANDLERS: Handlers = {
-    "UploadListInitialQueue": upload_list_initial_queue,
-    "GetUploadInitialQueueJobStatus": get_upload_initial_queue_job_status,
-}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from soapstone.addresses import is_address
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers, whole
+from soapstone.magnetmail.call import NO_DATE, Call, whole
 from soapstone.magnetmail.operations import CreateEventSignUp, SearchPersonifySubscriptionMappings
 from soapstone.magnetmail.types import (
     EventSignupResult,
@@ -115,9 +115,3 @@ def _refused(code: str, sentence: str) -> EventSignupResult:
         ResultFailureReasonCode=code,
         ResultFailureReasonText=sentence,
     )
-
-
-HANDLERS: Handlers = {
-    "CreateEventSignUp": create_event_sign_up,
-    "SearchPersonifySubscriptionMappings": search_personify_subscription_mappings,
-}

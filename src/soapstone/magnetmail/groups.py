@@ -6,7 +6,7 @@ from typing import Any
 
 from soapstone.errors import NameTakenError
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers, page_size, whole
+from soapstone.magnetmail.call import NO_DATE, Call, page_size, whole
 from soapstone.magnetmail.errors import INVALID_ARGUMENT, NAME_EXISTS, SEE_ERROR_OBJECT, error_object, no_error
 from soapstone.magnetmail.operations import (
     addGroup,
@@ -133,13 +133,3 @@ def _common(call: Call, found: ContactList, *, utc: bool = False) -> dict[str, A
 def _refused(number: int, sentence: str) -> SaveResult:
     particulars = error_object(number, sentence, component="Group", function="addGroup")
     return SaveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)
-
-
-HANDLERS: Handlers = {
-    "addGroup": add_group,
-    "getGroups": get_groups,
-    "getGroupDetails": get_group_details,
-    "getGroupRecipients": get_group_recipients,
-    "getGroupRecipientsCount": get_group_recipients_count,
-    "getGroupsUTC": get_groups_utc,
-}

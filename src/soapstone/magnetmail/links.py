@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from soapstone.magnetmail.call import Call, Handlers
+from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import getLinkURLs
 from soapstone.magnetmail.tracking import visible_message
 from soapstone.magnetmail.types import Links
@@ -85,8 +85,3 @@ def _number(message: Message, link: Hyperlink, numbers: Mapping[str, int]) -> in
     That stays the same as long as the message has a link to this address, whatever stands before it.
     """
     return numbers.get(link.url) or -1 - (zlib.crc32(f"{message.public_id} {link.url}".encode()) & 0x7FFFFFFF)
-
-
-HANDLERS: Handlers = {
-    "getLinkURLs": get_link_urls,
-}

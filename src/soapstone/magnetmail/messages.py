@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from soapstone.errors import InvalidError, MessageInQueueError, NotFoundError, SoapstoneError
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers
+from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.errors import SEE_ERROR_OBJECT, error_object, lower_case, no_error, number_of
 from soapstone.magnetmail.operations import (
     GetMessageDetails,
@@ -332,14 +332,3 @@ def _stored(
 
 def _date(call: Call, moment: datetime.datetime | None, utc: bool) -> datetime.datetime:
     return (call.utc(moment) if utc else call.local(moment)) or NO_DATE
-
-
-HANDLERS: Handlers = {
-    "createMagnetMailMessage": create_message,
-    "editMagnetMailMessage": edit_message,
-    "GetMessageDetails": get_message_details,
-    "getMessages": get_messages,
-    "getMessagesUTC": get_messages_utc,
-    "getMessageList": get_message_list,
-    "getMessageListUtc": get_message_list_utc,
-}

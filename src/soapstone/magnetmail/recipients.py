@@ -8,7 +8,7 @@ from soapstone.contacts.changes import Cause
 from soapstone.contacts.contacts import NoIdentifierError, RecipientExistsError, UnknownListError
 from soapstone.contacts.history import Mailing
 from soapstone.errors import ForbiddenError, SoapstoneError
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers, number_in
+from soapstone.magnetmail.call import NO_DATE, Call, number_in
 from soapstone.magnetmail.errors import NOT_FOUND, SEE_ERROR_OBJECT, error_object, lower_case, no_error, number_of
 from soapstone.magnetmail.operations import (
     addRecipient,
@@ -166,13 +166,3 @@ def _refusal(function: str, error: SoapstoneError, email: str | None) -> saveRes
 def _refused(function: str, number: int, sentence: str) -> saveResult:
     particulars = lower_case(error_object(number, sentence, component="Recipient", function=function))
     return saveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)
-
-
-HANDLERS: Handlers = {
-    "addRecipient": add_recipient,
-    "editRecipient": edit_recipient,
-    "getRecipientDetails": get_recipient_details,
-    "getRecipientGroups": get_recipient_groups,
-    "editRecipientGroups": edit_recipient_groups,
-    "getRecipientHistory": get_recipient_history,
-}

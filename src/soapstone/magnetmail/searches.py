@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from soapstone.contacts.contacts import Contact as Person
 from soapstone.contacts.history import together
 from soapstone.contacts.search import Example
-from soapstone.magnetmail.call import LARGEST_PAGE, NO_DATE, Call, Handlers, number_in, page_size
+from soapstone.magnetmail.call import LARGEST_PAGE, NO_DATE, Call, number_in, page_size
 from soapstone.magnetmail.operations import (
     getSavedSearches,
     getSubscribedRecipients,
@@ -127,11 +127,3 @@ def _example(call: Call, criteria: RecipientSearchCriteria) -> Example | None:
         suppressed_from=start,
         suppressed_before=end,
     )
-
-
-HANDLERS: Handlers = {
-    "searchForRecipients": search_for_recipients,
-    "getSavedSearches": get_saved_searches,
-    "runSavedSearch": run_saved_search,
-    "getSubscribedRecipients": get_subscribed_recipients,
-}

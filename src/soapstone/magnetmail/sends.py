@@ -15,7 +15,7 @@ from soapstone.clock import now
 from soapstone.errors import InvalidError, NotFoundError, SoapstoneError
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import Call, Handlers, number_in
+from soapstone.magnetmail.call import Call, number_in
 from soapstone.magnetmail.errors import (
     INTERNAL_ERROR,
     SEE_ERROR_OBJECT,
@@ -357,9 +357,3 @@ def _group_refusal(number: int, sentence: str) -> EmailToGroupResult:
     return EmailToGroupResult(
         email_job_ids=[], error=SEE_ERROR_OBJECT, errorObj=particulars, fax_job_ids=[], msg=sentence
     )
-
-
-HANDLERS: Handlers = {
-    "sendEmailToIndividual": send_email_to_individual,
-    "sendMessageToGroup": send_message_to_group,
-}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soapstone.contacts.channels import Identity
-from soapstone.magnetmail.call import Call, Handlers
+from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import getSuppressedRecipientList, uploadSuppressionList
 from soapstone.magnetmail.recipient import columns, wire
 from soapstone.magnetmail.types import (
@@ -75,9 +75,3 @@ def get_suppressed_recipient_list(call: Call, request: getSuppressedRecipientLis
         )
         for person in people
     ]
-
-
-HANDLERS: Handlers = {
-    "uploadSuppressionList": upload_suppression_list,
-    "getSuppressedRecipientList": get_suppressed_recipient_list,
-}

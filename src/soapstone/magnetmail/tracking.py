@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers, page_size
+from soapstone.magnetmail.call import NO_DATE, Call, page_size
 from soapstone.magnetmail.operations import (
     GetMessageLinkTracking,
     GetMessageOpenTracking,
@@ -189,12 +189,3 @@ def _common(call: Call, event: MailEvent) -> dict[str, Any]:
         "RecipientId": event.contact_id or 0,
         "Date": call.local(event.at) or NO_DATE,
     }
-
-
-HANDLERS: Handlers = {
-    "getOverallTracking": get_overall_tracking,
-    "getTrackingData": get_tracking_data,
-    "GetMessageSentTracking": get_message_sent_tracking,
-    "GetMessageOpenTracking": get_message_open_tracking,
-    "GetMessageLinkTracking": get_message_link_tracking,
-}

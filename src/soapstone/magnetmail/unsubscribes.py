@@ -6,7 +6,7 @@ import datetime
 
 from soapstone.contacts.changes import Cause
 from soapstone.contacts.unsubscribes import Filters, Recorded
-from soapstone.magnetmail.call import NO_DATE, Call, Handlers, number_in, page_size
+from soapstone.magnetmail.call import NO_DATE, Call, number_in, page_size
 from soapstone.magnetmail.operations import (
     GetUnsubscribeTracking,
     getSpamComplaints,
@@ -131,11 +131,3 @@ def _tracked(call: Call, row: Recorded) -> UnsubscribeTrackingData:
         GroupCategoryId=row.list_category_id,
         MessageCategoryId=row.message_category_id,
     )
-
-
-HANDLERS: Handlers = {
-    "unsubscribeRecipients": unsubscribe_recipients,
-    "getUnsubscribes": get_unsubscribes,
-    "getSpamComplaints": get_spam_complaints,
-    "GetUnsubscribeTracking": get_unsubscribe_tracking,
-}

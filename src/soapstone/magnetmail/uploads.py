@@ -11,7 +11,7 @@ from soapstone.errors import InvalidError
 from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
-from soapstone.magnetmail.call import Call, Handlers
+from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.errors import (
     ACCESS_DENIED,
@@ -167,11 +167,3 @@ def _refused(
         msg=sentence,
         user_id=call.account.name,
     )
-
-
-HANDLERS: Handlers = {
-    "uploadListQueue": upload_list_queue,
-    "uploadListQueueTest": upload_list_queue_test,
-    "getUploadJobStatus": get_upload_job_status,
-    "getUploadJobStatusUTC": get_upload_job_status_utc,
-}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from soapstone.magnetmail.call import Call, Handlers
+from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.operations import GetEnhancedPersonalizedFields, getRecipientFields, getUserDetails
 from soapstone.magnetmail.recipient import FIELD_NAMES
 from soapstone.magnetmail.types import ExtendedField, User, fieldDefn
@@ -68,10 +68,3 @@ def get_enhanced_personalized_fields(call: Call, request: GetEnhancedPersonalize
         for group in call.groups
         for attribute in call.product.profiles.attributes(group.id)
     ]
-
-
-HANDLERS: Handlers = {
-    "getUserDetails": get_user_details,
-    "getRecipientFields": get_recipient_fields,
-    "GetEnhancedPersonalizedFields": get_enhanced_personalized_fields,
-}

@@ -1,11 +1,21 @@
-"""Handlers of a contract's operations: modules by theme, each with a table `HANDLERS`."""
+"""Handlers of a contract's operations, in modules by theme.
+
+A public function of such a module that takes `call` and `request` handles the operations whose request classes the
+annotation of `request` names::
+
+    def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGroup | None:
+
+Handlers that are made otherwise stand in a table `HANDLERS` of the module, by operation. The annotations are texts
+there (`from __future__ import annotations`).
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
 from soapstone.wire.contract import Contract, Operation
@@ -58,5 +68,15 @@ class HandlerModules:
         return next((table[operation] for table in map(self._table, self.modules) if operation in table), None)
 
     def _table(self, module: str) -> dict[str, Handler]:
-        table: dict[str, Handler] = import_module(f"{self._package}.{module}").HANDLERS
-        return table
+        names = vars(import_module(f"{self._package}.{module}"))
+        table: dict[str, Handler] = names.get("HANDLERS", {})
+        return self._contract.handlers(table, *_functions(names))
+
+
+def _functions(names: Mapping[str, Any]) -> Iterator[dict[str, Handler]]:
+    """Yield operation → handler for each operation that a public function of a module handles."""
+    for name, function in names.items():
+        is_own = isinstance(function, FunctionType) and function.__module__ == names["__name__"]
+        if is_own and not name.startswith("_") and [*function.__annotations__][:2] == ["call", "request"]:
+            for operation in function.__annotations__["request"].split(" | "):
+                yield {operation: function}
