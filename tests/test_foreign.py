@@ -14,12 +14,11 @@ from tests.conftest import locally_served
 
 from soapstone.accounts.account import Accounts
 from soapstone.listrak import service as listrak
-from soapstone.listrak.operations.conversation_reports import CONVERSATION_REPORTS
-from soapstone.listrak.operations.location_reports import LOCATION_REPORTS
-from soapstone.listrak.operations.message_reports import MESSAGE_REPORTS
+from soapstone.listrak.operations import conversation_reports, location_reports, message_reports
 from soapstone.magnetmail import service as magnetmail
 from soapstone.magnetmail.operations import CONTRACT as MAGNETMAIL
 from soapstone.store.tables import metadata
+from soapstone.wire.contract import declared
 
 MM, LK = "http://www.magnetmail.net/", "http://webservices.listrak.com/v31/"
 SOAP = {"1.1": "http://schemas.xmlsoap.org/soap/envelope/", "1.2": "http://www.w3.org/2003/05/soap-envelope"}
@@ -161,8 +160,8 @@ CALLS = {
     (LK, "ReportListContactHygiene"): PAGE,
     (LK, "ReportRangeListContactHygiene"): PAGE,
     (LK, "ReportAdminContactFeedbackLoop"): "<Page>1</Page>",
-    **{(LK, each.name): PAGE_OF_MESSAGE for each in (*MESSAGE_REPORTS, *LOCATION_REPORTS)},
-    **{(LK, each.name): PAGE_OF_CONVERSATION for each in CONVERSATION_REPORTS},
+    **{(LK, name): PAGE_OF_MESSAGE for name in declared(message_reports, location_reports)},
+    **{(LK, name): PAGE_OF_CONVERSATION for name in declared(conversation_reports)},
     (LK, "ReportListMessageActivity"): SENT_MESSAGES,
     (LK, "ReportListMessageDelivery"): SENT_MESSAGES,
     (LK, "ReportListConversationActivity"): "<ListID>{number}</ListID>",

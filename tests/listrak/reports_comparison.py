@@ -13,10 +13,8 @@ from typing import Any
 from tests.listrak import reports_oracle as oracle
 from tests.listrak.reports_oracle import EVER, History
 
-from soapstone.listrak.operations import CONTRACT
-from soapstone.listrak.operations.conversation_reports import CONVERSATION_REPORTS
-from soapstone.listrak.operations.location_reports import LOCATION_REPORTS
-from soapstone.wire.contract import Operation
+from soapstone.listrak.operations import CONTRACT, conversation_reports, location_reports
+from soapstone.wire.contract import Operation, declared
 from soapstone.wire.schema import ArrayType, StructType
 
 PAGE = 2_500
@@ -36,7 +34,7 @@ OTHERS = {
 }
 REPORTS = [each for each in CONTRACT.operations if each.name.startswith("Report") and each.name not in OTHERS]
 # Nobody passes mails on, no place is known, and there are no conversations (lk-113, lk-114, lk-123).
-EMPTY = {each.name for each in (*LOCATION_REPORTS, *CONVERSATION_REPORTS)} | {
+EMPTY = set(declared(location_reports, conversation_reports)) | {
     "ReportMessageContactPassalong",
     "ReportRangeMessageContactPassalong",
     "ReportListConversationActivity",

@@ -1,13 +1,16 @@
 """A contract: its operations with their request and answer types, and everything derived from them.
 
-An operation is declared by its request class, whose name is the operation's name::
+An operation is declared by its request class: its name is the operation's, its docstring is the summary on pages::
 
-    Operation(GetProcessStatus, "Tells how far a process is.", response=GetProcessStatusResponse)
-    Operation(getUploadJobStatus, "Tells how far an upload is.", result=UploadListResult | None)
+    @operation(response=GetProcessStatusResponse)
+    class GetProcessStatus(Struct):
+        "Tells how far a process is."
+
+        ProcessID: Int
 """
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -20,6 +23,7 @@ SampleLabels = Literal["shared", "separate"]
 
 _UNSET: Any = object()
 _Handler = TypeVar("_Handler")
+Request = TypeVar("Request", bound=type[Struct])
 
 
 class Operation:
@@ -78,6 +82,24 @@ class Operation:
 
     def __repr__(self) -> str:
         return f"Operation({self.name})"
+
+
+def operation(**options: Any) -> Callable[[Request], Request]:
+    """Declare a request class as an operation. The options are those of `Operation`."""
+
+    def declare(request: Request) -> Request:
+        summary = " ".join((request.__doc__ or "").split())
+        request.__wire_operation__ = Operation(request, summary, **options)
+        return request
+
+    return declare
+
+
+def declared(*modules: types.ModuleType) -> dict[str, Operation]:
+    """Return the operations that the modules declare, by name."""
+    classes = (each for module in modules for each in vars(module).values() if isinstance(each, type))
+    operations = (vars(each).get("__wire_operation__") for each in classes)
+    return {each.name: each for each in operations if each is not None}
 
 
 @dataclass(frozen=True, eq=False)

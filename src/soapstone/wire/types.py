@@ -144,6 +144,7 @@ class Struct:
     __wire_abstract__: ClassVar[bool] = False
     __wire_also__: ClassVar[Mapping[str, str]] = {}
     __wire_mixin__: ClassVar[bool] = False
+    __wire_operation__: ClassVar[Any] = None
 
     def __init_subclass__(
         cls,

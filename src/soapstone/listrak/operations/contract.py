@@ -3,36 +3,35 @@
 Its port type lists the same sequence, turned so that ReportImportContactDetail comes first.
 """
 
-from soapstone.listrak.operations.conductor import CONDUCTOR_OPERATIONS
-from soapstone.listrak.operations.contacts import CONTACT_OPERATIONS
-from soapstone.listrak.operations.conversation_reports import CONVERSATION_REPORTS
-from soapstone.listrak.operations.imports import IMPORT_OPERATIONS
-from soapstone.listrak.operations.list_reports import LIST_REPORTS
-from soapstone.listrak.operations.lists import LIST_OPERATIONS
-from soapstone.listrak.operations.location_reports import LOCATION_REPORTS
-from soapstone.listrak.operations.message_reports import MESSAGE_REPORTS
-from soapstone.listrak.operations.messages import MESSAGE_OPERATIONS
-from soapstone.listrak.operations.processes import PROCESS_OPERATIONS
-from soapstone.listrak.operations.profiles import PROFILE_OPERATIONS
+from soapstone.listrak.operations import (
+    conductor,
+    contacts,
+    conversation_reports,
+    imports,
+    list_reports,
+    lists,
+    location_reports,
+    message_reports,
+    messages,
+    processes,
+    profiles,
+)
 from soapstone.listrak.types.common import WSUser
-from soapstone.wire.contract import Contract
+from soapstone.wire.contract import Contract, declared
 
-_DECLARED = {
-    operation.name: operation
-    for operation in (
-        *IMPORT_OPERATIONS,
-        *PROCESS_OPERATIONS,
-        *LIST_OPERATIONS,
-        *PROFILE_OPERATIONS,
-        *CONTACT_OPERATIONS,
-        *MESSAGE_OPERATIONS,
-        *LIST_REPORTS,
-        *MESSAGE_REPORTS,
-        *LOCATION_REPORTS,
-        *CONDUCTOR_OPERATIONS,
-        *CONVERSATION_REPORTS,
-    )
-}
+_DECLARED = declared(
+    conductor,
+    contacts,
+    conversation_reports,
+    imports,
+    list_reports,
+    lists,
+    location_reports,
+    message_reports,
+    messages,
+    processes,
+    profiles,
+)
 
 # The service description and the generated clients keep this order.
 _PORT_TYPE = (

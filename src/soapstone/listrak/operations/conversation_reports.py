@@ -5,13 +5,19 @@ from soapstone.listrak.operations.failures import fallible
 from soapstone.wire.types import Boolean, DateTime, Ignored, Int, Struct
 
 
+@fallible(result=list[t.WSConversationActivity] | None)
 class ReportListConversationActivity(Struct):
+    """Gives opens, reads and clicks of each conversation of a list."""
+
     ListID: Int
     IncludeTerminated: Boolean
     WSException: Ignored[t.WSException]
 
 
+@fallible(result=list[t.WSConversationDelivery] | None)
 class ReportListConversationDelivery(Struct):
+    """Gives deliveries and bounces of each conversation of a list."""
+
     ListID: Int
     IncludeTerminated: Boolean
     WSException: Ignored[t.WSException]
@@ -25,30 +31,38 @@ class _ConversationRange(Struct, mixin=True):
     WSException: Ignored[t.WSException]
 
 
+@fallible(result=list[t.WSConversationContactDelivery] | None)
 class ReportConversationContactDelivery(_ConversationRange):
-    pass
+    """Gives what a conversation sent to whom within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSConversationContactRemoval] | None)
 class ReportConversationContactRemoval(_ConversationRange):
-    pass
+    """Gives who left during a conversation within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSConversationContactOpen] | None)
 class ReportConversationContactOpen(_ConversationRange):
-    pass
+    """Gives who opened mails of a conversation within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSConversationContactRead] | None)
 class ReportConversationContactRead(_ConversationRange):
-    pass
+    """Gives who read mails of a conversation within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSConversationLinkClick] | None)
 class ReportConversationLinkClick(Struct):
+    """Gives the links of a conversation with their clicks, page by page."""
+
     ConversationID: Int
     Page: Int
     WSException: Ignored[t.WSException]
 
 
+@fallible(result=list[t.WSConversationContactBounce] | None)
 class ReportConversationContactBounce(_ConversationRange):
-    pass
+    """Gives the bounces of a conversation within a range of dates, page by page."""
 
 
 class _PlaceRange(Struct, mixin=True):
@@ -60,72 +74,16 @@ class _PlaceRange(Struct, mixin=True):
     WSException: Ignored[t.WSException]
 
 
+@fallible(result=list[t.WSConversationLocationContactOpen] | None)
 class ReportConversationLocationContactOpen(_PlaceRange):
-    pass
+    """Gives the opens of a conversation at one place within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSConversationLocationContactRead] | None)
 class ReportConversationLocationContactRead(_PlaceRange):
-    pass
+    """Gives the reads of a conversation at one place within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSConversationLocationContactClick] | None)
 class ReportConversationLocationContactClick(_PlaceRange):
-    pass
-
-
-CONVERSATION_REPORTS = (
-    fallible(
-        ReportListConversationActivity,
-        "Gives opens, reads and clicks of each conversation of a list.",
-        result=list[t.WSConversationActivity] | None,
-    ),
-    fallible(
-        ReportListConversationDelivery,
-        "Gives deliveries and bounces of each conversation of a list.",
-        result=list[t.WSConversationDelivery] | None,
-    ),
-    fallible(
-        ReportConversationContactDelivery,
-        "Gives what a conversation sent to whom within a range of dates, page by page.",
-        result=list[t.WSConversationContactDelivery] | None,
-    ),
-    fallible(
-        ReportConversationContactRemoval,
-        "Gives who left during a conversation within a range of dates, page by page.",
-        result=list[t.WSConversationContactRemoval] | None,
-    ),
-    fallible(
-        ReportConversationContactOpen,
-        "Gives who opened mails of a conversation within a range of dates, page by page.",
-        result=list[t.WSConversationContactOpen] | None,
-    ),
-    fallible(
-        ReportConversationContactRead,
-        "Gives who read mails of a conversation within a range of dates, page by page.",
-        result=list[t.WSConversationContactRead] | None,
-    ),
-    fallible(
-        ReportConversationLinkClick,
-        "Gives the links of a conversation with their clicks, page by page.",
-        result=list[t.WSConversationLinkClick] | None,
-    ),
-    fallible(
-        ReportConversationContactBounce,
-        "Gives the bounces of a conversation within a range of dates, page by page.",
-        result=list[t.WSConversationContactBounce] | None,
-    ),
-    fallible(
-        ReportConversationLocationContactOpen,
-        "Gives the opens of a conversation at one place within a range of dates, page by page.",
-        result=list[t.WSConversationLocationContactOpen] | None,
-    ),
-    fallible(
-        ReportConversationLocationContactRead,
-        "Gives the reads of a conversation at one place within a range of dates, page by page.",
-        result=list[t.WSConversationLocationContactRead] | None,
-    ),
-    fallible(
-        ReportConversationLocationContactClick,
-        "Gives the clicks in a conversation at one place within a range of dates, page by page.",
-        result=list[t.WSConversationLocationContactClick] | None,
-    ),
-)
+    """Gives the clicks in a conversation at one place within a range of dates, page by page."""

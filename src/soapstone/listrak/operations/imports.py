@@ -2,18 +2,24 @@
 
 from soapstone.listrak import types as t
 from soapstone.listrak.operations.failures import fallible
-from soapstone.wire.contract import Operation
+from soapstone.wire.contract import operation
 from soapstone.wire.types import DateTime, Ignored, Int, Nillable, SpooledBase64, String, Struct
 
 
+@operation(result=Int)
 class BulkLoadContacts(Struct):
+    """Starts the import of a delimited file into a list and answers the number of the process."""
+
     ListID: Int
     WSImportDirectives: Nillable[t.WSImportDirectives]
     fileMappings: list[t.WSFileMappings] | None
     ImportFileStream: SpooledBase64
 
 
+@operation(result=Int)
 class BulkLoadContactsWithOptions(Struct):
+    """Starts an import as BulkLoadContacts does; an option leaves out the mail about the result."""
+
     ListID: Int
     WSImportDirectives: Nillable[t.WSImportDirectives]
     fileMappings: list[t.WSFileMappings] | None
@@ -21,25 +27,37 @@ class BulkLoadContactsWithOptions(Struct):
     WSBulkLoadOptions: Nillable[t.WSBulkLoadOptions]
 
 
+@operation(result=Int)
 class UpdateSubscribedContactAttribute(Struct):
+    """Starts giving an attribute the same value at all subscribed contacts; answers the number of the process."""
+
     AttributeID: Int
     Value: String
 
 
+@operation(result=Int)
 class UpdateSubscribedContactAttributeWithOptions(Struct):
+    """Starts giving an attribute the same value; an option leaves out the mail about the result."""
+
     AttributeID: Int
     Value: String
     WSUpdateSubcribedContactAttributeOptions: Nillable[t.WSUpdateSubcribedContactAttributeOptions]
 
 
+@operation(result=Int)
 class ConductorBulkLoadAndTriggerContacts(Struct):
+    """Starts an import in which a column may name the events to raise for its row."""
+
     ListID: Int
     WSImportDirectives: Nillable[t.WSImportDirectives]
     TriggerFileMappings: list[t.WSTriggerFileMappings] | None
     ImportFileStream: SpooledBase64
 
 
+@operation(result=Int)
 class ConductorBulkLoadAndTriggerContactsWithOptions(Struct):
+    """Starts an import that raises events; an option leaves out the mail about the result."""
+
     ListID: Int
     WSImportDirectives: Nillable[t.WSImportDirectives]
     TriggerFileMappings: list[t.WSTriggerFileMappings] | None
@@ -47,7 +65,10 @@ class ConductorBulkLoadAndTriggerContactsWithOptions(Struct):
     WSConductorBulkLoadOptions: Nillable[t.WSConductorBulkLoadOptions]
 
 
+@fallible(result=list[t.WSImportHistory] | None)
 class ReportListImportHistory(Struct):
+    """Gives the import runs of a list within a range of dates, with their counters, page by page."""
+
     ListID: Int
     Page: Int
     StartDate: Nillable[DateTime]
@@ -55,52 +76,11 @@ class ReportListImportHistory(Struct):
     WSException: Ignored[t.WSException]
 
 
+@fallible(result=list[t.WSImportContact] | None)
 class ReportImportContactDetail(Struct):
+    """Gives the rows of an import that had one outcome, page by page."""
+
     ImportFileID: Int
     Page: Int
     ImportResult: t.WSImportResultEnum
     WSException: Ignored[t.WSException]
-
-
-IMPORT_OPERATIONS = (
-    Operation(
-        BulkLoadContacts,
-        "Starts the import of a delimited file into a list and answers the number of the process.",
-        result=Int,
-    ),
-    Operation(
-        BulkLoadContactsWithOptions,
-        "Starts an import as BulkLoadContacts does; an option leaves out the mail about the result.",
-        result=Int,
-    ),
-    Operation(
-        UpdateSubscribedContactAttribute,
-        "Starts giving an attribute the same value at all subscribed contacts; answers the number of the process.",
-        result=Int,
-    ),
-    Operation(
-        UpdateSubscribedContactAttributeWithOptions,
-        "Starts giving an attribute the same value; an option leaves out the mail about the result.",
-        result=Int,
-    ),
-    Operation(
-        ConductorBulkLoadAndTriggerContacts,
-        "Starts an import in which a column may name the events to raise for its row.",
-        result=Int,
-    ),
-    Operation(
-        ConductorBulkLoadAndTriggerContactsWithOptions,
-        "Starts an import that raises events; an option leaves out the mail about the result.",
-        result=Int,
-    ),
-    fallible(
-        ReportListImportHistory,
-        "Gives the import runs of a list within a range of dates, with their counters, page by page.",
-        result=list[t.WSImportHistory] | None,
-    ),
-    fallible(
-        ReportImportContactDetail,
-        "Gives the rows of an import that had one outcome, page by page.",
-        result=list[t.WSImportContact] | None,
-    ),
-)

@@ -1,12 +1,8 @@
 """Contact lists."""
 
 from soapstone.listrak import types as t
-from soapstone.wire.contract import Operation
+from soapstone.wire.contract import operation
 from soapstone.wire.types import Boolean, Ignored, Int, Nillable, String, Struct
-
-
-class GetAccountVmtaCollection(Struct):
-    WSException: Ignored[t.WSException]
 
 
 class GetAccountVmtaCollectionResponse(Struct):
@@ -14,19 +10,37 @@ class GetAccountVmtaCollectionResponse(Struct):
     WSException: Nillable[t.WSException]
 
 
-class GetContactList(Struct):
-    ListID: Int
+@operation(response=GetAccountVmtaCollectionResponse)
+class GetAccountVmtaCollection(Struct):
+    """Gives the sending pools of the account."""
+
+    WSException: Ignored[t.WSException]
 
 
 class GetContactListResponse(Struct):
     WSContactList: Nillable[t.WSContactList]
 
 
+@operation(response=GetContactListResponse)
+class GetContactList(Struct):
+    """Shows how a list is set up."""
+
+    ListID: Int
+
+
+@operation(result=list[t.WSContactList] | None)
 class GetContactListCollection(Struct):
-    pass
+    """Shows how all lists are set up that were granted to the user."""
 
 
+class CreateContactListResponse(Struct):
+    WSContactList: Nillable[t.WSContactList]
+
+
+@operation(response=CreateContactListResponse)
 class CreateContactList(Struct):
+    """Creates a list and answers its settings."""
+
     ListName: String
     FromName: String
     FromEmail: String
@@ -49,21 +63,15 @@ class CreateContactList(Struct):
     EnableListRemoveHeader: Boolean
 
 
-class CreateContactListResponse(Struct):
-    WSContactList: Nillable[t.WSContactList]
-
-
-class UpdateContactList(Struct):
-    WSUpdateContactList: Nillable[t.WSUpdateContactList]
-
-
 class UpdateContactListResponse(Struct):
     WSUpdateContactList: Nillable[t.WSUpdateContactList]
 
 
-class CreateList(Struct):
-    WSList: Nillable[t.WSList]
-    WSException: Ignored[t.WSException]
+@operation(response=UpdateContactListResponse)
+class UpdateContactList(Struct):
+    """Sets a list up anew and answers how it is set up now."""
+
+    WSUpdateContactList: Nillable[t.WSUpdateContactList]
 
 
 class CreateListResponse(Struct):
@@ -72,41 +80,32 @@ class CreateListResponse(Struct):
     WSException: Nillable[t.WSException]
 
 
+@operation(response=CreateListResponse, deprecated="use CreateContactList.")
+class CreateList(Struct):
+    """Creates a list from an object and gives the object back."""
+
+    WSList: Nillable[t.WSList]
+    WSException: Ignored[t.WSException]
+
+
+@operation(result=Boolean)
 class AddGoogleTrackingDomainsToList(Struct):
+    """Adds domains for web analytics to a list."""
+
     ListID: Int
     GoogleTrackingDomains: list[String] | None
 
 
+@operation(result=Boolean)
 class DeleteGoogleTrackingDomainsFromList(Struct):
+    """Takes domains for web analytics off a list."""
+
     ListID: Int
     GoogleTrackingDomains: list[String] | None
 
 
+@operation(result=Boolean)
 class DeleteContactList(Struct):
+    """Deletes a list with its contacts."""
+
     ListID: Int
-
-
-LIST_OPERATIONS = (
-    Operation(
-        GetAccountVmtaCollection, "Gives the sending pools of the account.", response=GetAccountVmtaCollectionResponse
-    ),
-    Operation(GetContactList, "Shows how a list is set up.", response=GetContactListResponse),
-    Operation(
-        GetContactListCollection,
-        "Shows how all lists are set up that were granted to the user.",
-        result=list[t.WSContactList] | None,
-    ),
-    Operation(CreateContactList, "Creates a list and answers its settings.", response=CreateContactListResponse),
-    Operation(
-        UpdateContactList, "Sets a list up anew and answers how it is set up now.", response=UpdateContactListResponse
-    ),
-    Operation(
-        CreateList,
-        "Creates a list from an object and gives the object back.",
-        response=CreateListResponse,
-        deprecated="use CreateContactList.",
-    ),
-    Operation(AddGoogleTrackingDomainsToList, "Adds domains for web analytics to a list.", result=Boolean),
-    Operation(DeleteGoogleTrackingDomainsFromList, "Takes domains for web analytics off a list.", result=Boolean),
-    Operation(DeleteContactList, "Deletes a list with its contacts.", result=Boolean),
-)

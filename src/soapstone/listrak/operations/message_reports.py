@@ -2,7 +2,7 @@
 
 from soapstone.listrak import types as t
 from soapstone.listrak.operations.failures import fallible
-from soapstone.wire.contract import Operation
+from soapstone.wire.contract import operation
 from soapstone.wire.types import DateTime, Ignored, Int, Struct
 
 
@@ -12,12 +12,14 @@ class _MessagePages(Struct, mixin=True):
     WSException: Ignored[t.WSException]
 
 
+@fallible(result=list[t.WSMessageRecipient] | None)
 class ReportMessageContactSent(_MessagePages):
-    pass
+    """Gives the addresses that a message was sent to, page by page."""
 
 
+@fallible(result=list[t.WSContactOpen] | None)
 class ReportMessageContactOpen(_MessagePages):
-    pass
+    """Gives who opened a message, page by page."""
 
 
 class _MessageRange(Struct, mixin=True):
@@ -27,136 +29,75 @@ class _MessageRange(Struct, mixin=True):
     Page: Int
 
 
+@operation(result=list[t.WSContactOpen] | None)
 class ReportRangeMessageContactOpen(_MessageRange):
-    pass
+    """Gives who opened a message within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSContactRead] | None)
 class ReportMessageContactRead(_MessagePages):
-    pass
+    """Gives who read a message, page by page."""
 
 
+@operation(result=list[t.WSContactRead] | None)
 class ReportRangeMessageContactRead(_MessageRange):
-    pass
+    """Gives who read a message within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSContactClick] | None)
 class ReportMessageContactClick(_MessagePages):
-    pass
+    """Gives who clicked in a message, and on what, page by page."""
 
 
+@operation(result=list[t.WSContactClick] | None)
 class ReportRangeMessageContactClick(_MessageRange):
-    pass
+    """Gives who clicked in a message within a range of dates, and on what, page by page."""
 
 
+@fallible(result=list[t.WSContactPassalong] | None)
 class ReportMessageContactPassalong(_MessagePages):
-    pass
+    """Gives who passed a message on to whom, page by page."""
 
 
+@operation(result=list[t.WSContactPassalong] | None)
 class ReportRangeMessageContactPassalong(_MessageRange):
-    pass
+    """Gives who passed a message on to whom within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSContactBounce] | None)
 class ReportMessageContactBounces(_MessagePages):
-    pass
+    """Gives the bounces of a message, page by page."""
 
 
+@operation(result=list[t.WSContactBounce] | None)
 class ReportRangeMessageContactBounces(_MessageRange):
-    pass
+    """Gives the bounces of a message within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSMessageLink] | None)
 class ReportMessageLinkClick(_MessagePages):
-    pass
+    """Gives the links of a message with their clicks, page by page."""
 
 
+@fallible(result=list[t.WSContactLinkClick] | None)
 class ReportContactLinkClick(Struct):
+    """Gives the clicks on one link, page by page."""
+
     LinkID: Int
     Page: Int
     WSException: Ignored[t.WSException]
 
 
+@fallible(result=list[t.WSMessageContactActivity] | None, deprecated="no successor is named.")
 class ReportMessageContactActivity(_MessagePages):
-    pass
+    """Gives what each recipient of a message did with it, page by page."""
 
 
+@operation(result=list[t.WSContactRemovalInfo] | None)
 class ReportRangeMessageContactRemoval(_MessageRange):
-    pass
+    """Gives who left because of a message within a range of dates, page by page."""
 
 
+@fallible(result=list[t.WSContactRemovalInfo] | None)
 class ReportMessageContactRemoval(_MessagePages):
-    pass
-
-
-MESSAGE_REPORTS = (
-    fallible(
-        ReportMessageContactSent,
-        "Gives the addresses that a message was sent to, page by page.",
-        result=list[t.WSMessageRecipient] | None,
-    ),
-    fallible(
-        ReportMessageContactOpen, "Gives who opened a message, page by page.", result=list[t.WSContactOpen] | None
-    ),
-    Operation(
-        ReportRangeMessageContactOpen,
-        "Gives who opened a message within a range of dates, page by page.",
-        result=list[t.WSContactOpen] | None,
-    ),
-    fallible(ReportMessageContactRead, "Gives who read a message, page by page.", result=list[t.WSContactRead] | None),
-    Operation(
-        ReportRangeMessageContactRead,
-        "Gives who read a message within a range of dates, page by page.",
-        result=list[t.WSContactRead] | None,
-    ),
-    fallible(
-        ReportMessageContactClick,
-        "Gives who clicked in a message, and on what, page by page.",
-        result=list[t.WSContactClick] | None,
-    ),
-    Operation(
-        ReportRangeMessageContactClick,
-        "Gives who clicked in a message within a range of dates, and on what, page by page.",
-        result=list[t.WSContactClick] | None,
-    ),
-    fallible(
-        ReportMessageContactPassalong,
-        "Gives who passed a message on to whom, page by page.",
-        result=list[t.WSContactPassalong] | None,
-    ),
-    Operation(
-        ReportRangeMessageContactPassalong,
-        "Gives who passed a message on to whom within a range of dates, page by page.",
-        result=list[t.WSContactPassalong] | None,
-    ),
-    fallible(
-        ReportMessageContactBounces,
-        "Gives the bounces of a message, page by page.",
-        result=list[t.WSContactBounce] | None,
-    ),
-    Operation(
-        ReportRangeMessageContactBounces,
-        "Gives the bounces of a message within a range of dates, page by page.",
-        result=list[t.WSContactBounce] | None,
-    ),
-    fallible(
-        ReportMessageLinkClick,
-        "Gives the links of a message with their clicks, page by page.",
-        result=list[t.WSMessageLink] | None,
-    ),
-    fallible(
-        ReportContactLinkClick, "Gives the clicks on one link, page by page.", result=list[t.WSContactLinkClick] | None
-    ),
-    fallible(
-        ReportMessageContactActivity,
-        "Gives what each recipient of a message did with it, page by page.",
-        result=list[t.WSMessageContactActivity] | None,
-        deprecated="no successor is named.",
-    ),
-    Operation(
-        ReportRangeMessageContactRemoval,
-        "Gives who left because of a message within a range of dates, page by page.",
-        result=list[t.WSContactRemovalInfo] | None,
-    ),
-    fallible(
-        ReportMessageContactRemoval,
-        "Gives who left because of a message, page by page.",
-        result=list[t.WSContactRemovalInfo] | None,
-    ),
-)
+    """Gives who left because of a message, page by page."""

@@ -2,17 +2,15 @@
 
 from soapstone.listrak import types as t
 from soapstone.listrak.operations.failures import fallible
-from soapstone.wire.contract import Operation
+from soapstone.wire.contract import operation
 from soapstone.wire.types import Boolean, Ignored, Int, Nillable, Struct
 
 
+@fallible(result=list[t.WSProfileHeader] | None)
 class GetProfileHeaderCollection(Struct):
+    """Gives the profile fields of a list, under their headers."""
+
     ListID: Int
-    WSException: Ignored[t.WSException]
-
-
-class CreateProfileHeader(Struct):
-    WSProfileHeader: Nillable[t.WSProfileHeader]
     WSException: Ignored[t.WSException]
 
 
@@ -22,7 +20,10 @@ class CreateProfileHeaderResponse(Struct):
     WSException: Nillable[t.WSException]
 
 
-class UpdateProfileHeader(Struct):
+@operation(response=CreateProfileHeaderResponse)
+class CreateProfileHeader(Struct):
+    """Creates a profile header and gives it back with its number."""
+
     WSProfileHeader: Nillable[t.WSProfileHeader]
     WSException: Ignored[t.WSException]
 
@@ -33,13 +34,19 @@ class UpdateProfileHeaderResponse(Struct):
     WSException: Nillable[t.WSException]
 
 
-class DeleteProfileHeader(Struct):
-    HeaderID: Int
+@operation(response=UpdateProfileHeaderResponse)
+class UpdateProfileHeader(Struct):
+    """Changes a profile header and gives it back."""
+
+    WSProfileHeader: Nillable[t.WSProfileHeader]
     WSException: Ignored[t.WSException]
 
 
-class CreateProfileAttribute(Struct):
-    WSProfileAttribute: Nillable[t.WSProfileAttribute]
+@fallible(result=Boolean)
+class DeleteProfileHeader(Struct):
+    """Deletes a profile header that has no attributes."""
+
+    HeaderID: Int
     WSException: Ignored[t.WSException]
 
 
@@ -49,7 +56,10 @@ class CreateProfileAttributeResponse(Struct):
     WSException: Nillable[t.WSException]
 
 
-class UpdateProfileAttribute(Struct):
+@operation(response=CreateProfileAttributeResponse)
+class CreateProfileAttribute(Struct):
+    """Creates a field of contacts and gives it back with its number."""
+
     WSProfileAttribute: Nillable[t.WSProfileAttribute]
     WSException: Ignored[t.WSException]
 
@@ -60,47 +70,25 @@ class UpdateProfileAttributeResponse(Struct):
     WSException: Nillable[t.WSException]
 
 
+@operation(response=UpdateProfileAttributeResponse)
+class UpdateProfileAttribute(Struct):
+    """Changes a field of contacts and gives it back."""
+
+    WSProfileAttribute: Nillable[t.WSProfileAttribute]
+    WSException: Ignored[t.WSException]
+
+
+@fallible(result=Boolean)
 class DeleteProfileAttribute(Struct):
+    """Removes a field of contacts, and what was filled in there."""
+
     AttributeID: Int
     WSException: Ignored[t.WSException]
 
 
+@operation(result=Int)
 class GetFilteredListCount(Struct):
+    """Counts how many contacts a filter lets through; without a filter, all of them."""
+
     ListID: Int
     ProfileFilter: list[t.WSProfileFilter] | None
-
-
-PROFILE_OPERATIONS = (
-    fallible(
-        GetProfileHeaderCollection,
-        "Gives the profile fields of a list, under their headers.",
-        result=list[t.WSProfileHeader] | None,
-    ),
-    Operation(
-        CreateProfileHeader,
-        "Creates a profile header and gives it back with its number.",
-        response=CreateProfileHeaderResponse,
-    ),
-    Operation(UpdateProfileHeader, "Changes a profile header and gives it back.", response=UpdateProfileHeaderResponse),
-    fallible(DeleteProfileHeader, "Deletes a profile header that has no attributes.", result=Boolean),
-    Operation(
-        CreateProfileAttribute,
-        "Creates a field of contacts and gives it back with its number.",
-        response=CreateProfileAttributeResponse,
-    ),
-    Operation(
-        UpdateProfileAttribute,
-        "Changes a field of contacts and gives it back.",
-        response=UpdateProfileAttributeResponse,
-    ),
-    fallible(
-        DeleteProfileAttribute,
-        "Removes a field of contacts, and what was filled in there.",
-        result=Boolean,
-    ),
-    Operation(
-        GetFilteredListCount,
-        "Counts how many contacts a filter lets through; without a filter, all of them.",
-        result=Int,
-    ),
-)

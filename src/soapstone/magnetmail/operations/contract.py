@@ -1,31 +1,20 @@
 """The MagnetMail contract: all of its operations, in the order of the original port type."""
 
-from soapstone.magnetmail.operations.events import EVENT_OPERATIONS
-from soapstone.magnetmail.operations.groups import GROUP_OPERATIONS
-from soapstone.magnetmail.operations.messages import MESSAGE_OPERATIONS
-from soapstone.magnetmail.operations.recipients import RECIPIENT_OPERATIONS
-from soapstone.magnetmail.operations.sends import SEND_OPERATIONS
-from soapstone.magnetmail.operations.sessions import SESSION_OPERATIONS
-from soapstone.magnetmail.operations.tracking import TRACKING_OPERATIONS
-from soapstone.magnetmail.operations.unsubscribes import UNSUBSCRIBE_OPERATIONS
-from soapstone.magnetmail.operations.uploads import UPLOAD_OPERATIONS
+from soapstone.magnetmail.operations import (
+    events,
+    groups,
+    messages,
+    recipients,
+    sends,
+    sessions,
+    tracking,
+    unsubscribes,
+    uploads,
+)
 from soapstone.magnetmail.types.sessions import mmAuthHeader
-from soapstone.wire.contract import Contract
+from soapstone.wire.contract import Contract, declared
 
-_DECLARED = {
-    operation.name: operation
-    for operation in (
-        *SESSION_OPERATIONS,
-        *GROUP_OPERATIONS,
-        *RECIPIENT_OPERATIONS,
-        *MESSAGE_OPERATIONS,
-        *SEND_OPERATIONS,
-        *TRACKING_OPERATIONS,
-        *UNSUBSCRIBE_OPERATIONS,
-        *UPLOAD_OPERATIONS,
-        *EVENT_OPERATIONS,
-    )
-}
+_DECLARED = declared(events, groups, messages, recipients, sends, sessions, tracking, unsubscribes, uploads)
 
 # The service description and the generated clients keep this order.
 _PORT_TYPE = (

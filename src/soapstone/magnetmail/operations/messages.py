@@ -1,7 +1,7 @@
 """Stored messages."""
 
 from soapstone.magnetmail import types as t
-from soapstone.wire.contract import Operation
+from soapstone.wire.contract import operation
 from soapstone.wire.types import DateTime, Int, String, Struct
 
 
@@ -17,54 +17,42 @@ class _MessageFilter(Struct, mixin=True):
     hasEmail: t.bool_special
 
 
+@operation(result=list[t.MessageList] | None)
 class getMessages(_MessageFilter):
-    pass
+    """Lists stored messages with the groups they went to; dates in the account's zone."""
 
 
+@operation(result=list[t.MessageList] | None)
 class getMessagesUTC(_MessageFilter):
-    pass
+    """Lists stored messages with the groups they went to; dates in UTC."""
 
 
+@operation(result=t.createEditMessageResult | None)
 class createMagnetMailMessage(Struct):
+    """Stores a new message."""
+
     message: t.MessageDetails | None
 
 
+@operation(result=t.createEditMessageResult | None)
 class editMagnetMailMessage(Struct):
+    """Replaces a stored message."""
+
     message: t.MessageDetails | None
 
 
+@operation(result=list[t.Message] | None)
 class getMessageList(_MessageFilter):
-    pass
+    """Lists stored messages without their groups; dates in the account's zone."""
 
 
+@operation(result=list[t.Message] | None)
 class getMessageListUtc(_MessageFilter):
-    pass
+    """Lists stored messages without their groups; dates in UTC."""
 
 
+@operation(result=t.MessageDetails | None)
 class GetMessageDetails(Struct):
+    """Gives a stored message with its texts and settings."""
+
     MessageId: Int
-
-
-MESSAGE_OPERATIONS = (
-    Operation(
-        getMessages,
-        "Lists stored messages with the groups they went to; dates in the account's zone.",
-        result=list[t.MessageList] | None,
-    ),
-    Operation(
-        getMessagesUTC,
-        "Lists stored messages with the groups they went to; dates in UTC.",
-        result=list[t.MessageList] | None,
-    ),
-    Operation(createMagnetMailMessage, "Stores a new message.", result=t.createEditMessageResult | None),
-    Operation(editMagnetMailMessage, "Replaces a stored message.", result=t.createEditMessageResult | None),
-    Operation(
-        getMessageList,
-        "Lists stored messages without their groups; dates in the account's zone.",
-        result=list[t.Message] | None,
-    ),
-    Operation(
-        getMessageListUtc, "Lists stored messages without their groups; dates in UTC.", result=list[t.Message] | None
-    ),
-    Operation(GetMessageDetails, "Gives a stored message with its texts and settings.", result=t.MessageDetails | None),
-)

@@ -1,11 +1,14 @@
 """Sending a stored message."""
 
 from soapstone.magnetmail import types as t
-from soapstone.wire.contract import Operation
+from soapstone.wire.contract import operation
 from soapstone.wire.types import Boolean, DateTime, Int, String, Struct
 
 
+@operation(result=t.EmailToIndividualResult | None)
 class sendEmailToIndividual(Struct):
+    """Sends a stored message to single recipients, named by address, number or own identifier."""
+
     user_id: String
     message_id: Int
     html_web_version_link: Boolean
@@ -18,7 +21,10 @@ class sendEmailToIndividual(Struct):
     recp_type: t.recipient_type
 
 
+@operation(result=t.EmailToGroupResult | None)
 class sendMessageToGroup(Struct):
+    """Sends a stored message to groups, now or at a given time, and answers the jobs of the send."""
+
     user_id: String
     loginid: Int
     message_id: Int
@@ -42,17 +48,3 @@ class sendMessageToGroup(Struct):
     job_notification: t.sendNotification
     rssPublishType: t.rssType
     MiscArguments: String
-
-
-SEND_OPERATIONS = (
-    Operation(
-        sendEmailToIndividual,
-        "Sends a stored message to single recipients, named by address, number or own identifier.",
-        result=t.EmailToIndividualResult | None,
-    ),
-    Operation(
-        sendMessageToGroup,
-        "Sends a stored message to groups, now or at a given time, and answers the jobs of the send.",
-        result=t.EmailToGroupResult | None,
-    ),
-)

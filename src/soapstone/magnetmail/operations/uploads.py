@@ -1,7 +1,7 @@
 """Importing recipients from a file."""
 
 from soapstone.magnetmail import types as t
-from soapstone.wire.contract import Operation
+from soapstone.wire.contract import operation
 from soapstone.wire.types import Boolean, Double, Int, SpooledText, String, Struct
 
 
@@ -62,61 +62,42 @@ class _Upload(Struct, mixin=True):
         return {n: name for n, name in names if name}
 
 
+@operation(result=t.UploadListResult | None)
 class uploadListQueue(_Upload):
-    pass
+    """Queues the import of a CSV file into a group and answers the job's record at once."""
 
 
+# mm-52
+@operation(result=t.UploadListResult | None)
 class uploadListQueueTest(_Upload):
-    """The dry run (mm-52)."""
+    """Queues a dry run of an upload: the file is read, checked and counted, but nothing is stored."""
 
 
+@operation(result=t.UploadListResult | None)
 class getUploadJobStatus(Struct):
+    """Tells how far an upload job is, by its jobid; dates in the account's zone."""
+
     user_id: String
     jobid: Int
 
 
+@operation(result=t.UploadListResult | None)
 class getUploadJobStatusUTC(Struct):
+    """Tells how far an upload job is, by its jobid; dates in UTC."""
+
     user_id: String
     jobid: Int
 
 
+@operation(result=t.UploadInitialJob | None)
 class UploadListInitialQueue(Struct):
+    """Queues the import of a CSV file whose columns are mapped one by one, enhanced fields too."""
+
     Job: t.UploadInitialJob | None
 
 
+@operation(result=t.UploadInitialQueueStatus | None)
 class GetUploadInitialQueueJobStatus(Struct):
+    """Tells which upload job an entry of the queue became, or why it was refused."""
+
     initialQueueId: Double
-
-
-UPLOAD_OPERATIONS = (
-    Operation(
-        uploadListQueue,
-        "Queues the import of a CSV file into a group and answers the job's record at once.",
-        result=t.UploadListResult | None,
-    ),
-    Operation(
-        uploadListQueueTest,
-        "Queues a dry run of an upload: the file is read, checked and counted, but nothing is stored.",
-        result=t.UploadListResult | None,
-    ),
-    Operation(
-        getUploadJobStatus,
-        "Tells how far an upload job is, by its jobid; dates in the account's zone.",
-        result=t.UploadListResult | None,
-    ),
-    Operation(
-        getUploadJobStatusUTC,
-        "Tells how far an upload job is, by its jobid; dates in UTC.",
-        result=t.UploadListResult | None,
-    ),
-    Operation(
-        UploadListInitialQueue,
-        "Queues the import of a CSV file whose columns are mapped one by one, enhanced fields too.",
-        result=t.UploadInitialJob | None,
-    ),
-    Operation(
-        GetUploadInitialQueueJobStatus,
-        "Tells which upload job an entry of the queue became, or why it was refused.",
-        result=t.UploadInitialQueueStatus | None,
-    ),
-)
