@@ -117,7 +117,7 @@ def test_a_struct_declares_the_members_of_its_mixins_as_its_own_first_ones() -> 
     class Head(Struct, mixin=True):
         a: Int
 
-    class Longer(Head, mixin=True):
+    class Longer(Head, mixin=True, numbered={"t": 2}):
         b: String
 
     class Tail(Struct, mixin=True):
@@ -131,8 +131,8 @@ def test_a_struct_declares_the_members_of_its_mixins_as_its_own_first_ones() -> 
 
     kind = struct_type(Mixed)
     assert kind.base is struct_type(Part)
-    assert [m.name for m in kind.members] == ["a", "b", "c", "d"]
-    assert [m.name for m in kind.all_members] == ["n", "a", "b", "c", "d"]
+    assert [m.name for m in kind.members] == ["a", "b", "t1", "t2", "c", "d"]
+    assert [m.name for m in kind.all_members] == ["n", "a", "b", "t1", "t2", "c", "d"]
     assert (struct_type(Alone).base, [m.name for m in struct_type(Alone).members]) == (None, ["a"])
 
 

@@ -138,6 +138,7 @@ class Struct:
     Class arguments: `any_attribute=True` lets the schema allow any attribute (header types), `abstract=True` makes an
     abstract type, `also={"ListID": "listID"}` lets requests call a member by another name than the declared one.
     `mixin=True` makes a class that is no type of the contract: its members are the first ones of each subclass.
+    `numbered={"custom": 30}` declares the texts custom1 to custom30 behind the other members.
     """
 
     __wire_any_attribute__: ClassVar[bool] = False
@@ -153,6 +154,7 @@ class Struct:
         abstract: bool = False,
         also: Mapping[str, str] | None = None,
         mixin: bool = False,
+        numbered: Mapping[str, int] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
@@ -164,7 +166,8 @@ class Struct:
         for base in cls.__bases__:
             if getattr(base, "__wire_mixin__", False):
                 mixed_in |= inspect.get_annotations(base)
-        cls.__annotations__ = mixed_in | inspect.get_annotations(cls)
+        texts = {f"{name}{n}": String for name, most in (numbered or {}).items() for n in range(1, most + 1)}
+        cls.__annotations__ = mixed_in | inspect.get_annotations(cls) | texts
 
     def __init__(self, **members: Any) -> None:
         known = _members.get(type(self)) or _members_of(type(self))

@@ -7,39 +7,8 @@ class Asset(Struct):
     """What objects of an account extend; it has no members."""
 
 
-class CustomFields(Struct, mixin=True):
+class CustomFields(Struct, mixin=True, numbered={"custom": 30}):
     """The account's own fields."""
-
-    custom1: String
-    custom2: String
-    custom3: String
-    custom4: String
-    custom5: String
-    custom6: String
-    custom7: String
-    custom8: String
-    custom9: String
-    custom10: String
-    custom11: String
-    custom12: String
-    custom13: String
-    custom14: String
-    custom15: String
-    custom16: String
-    custom17: String
-    custom18: String
-    custom19: String
-    custom20: String
-    custom21: String
-    custom22: String
-    custom23: String
-    custom24: String
-    custom25: String
-    custom26: String
-    custom27: String
-    custom28: String
-    custom29: String
-    custom30: String
 
 
 class _Fields(Struct, mixin=True):
