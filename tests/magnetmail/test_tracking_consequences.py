@@ -54,7 +54,7 @@ def test_an_unsubscribe_by_the_link_of_a_mail(world: TrackedWorld) -> None:
     mail = world.mails[-1]
     sent = Sent(
         account_id=desk.account.id,
-        job_id=world.product.reports.recipients(desk.account.id, message_id=mail.message)[0].job_id,
+        job_id=world.product.reports.of_message(desk.account.id, mail.message)[0].job.id,
         message_id=mail.message,
         contact_id=mail.person,
         email="",
@@ -88,7 +88,7 @@ def test_a_deleted_person_and_opens_without_a_person(world: TrackedWorld) -> Non
     first = next(each for each in world.mails if each.person)
     criteria = make.MessageTrackingSearchCriteria()
     with world.database.write() as connection:
-        job = world.product.reports.recipients(desk.account.id, message_id=message)[0].job_id
+        job = world.product.reports.of_message(desk.account.id, message)[0].job.id
         anonymous = AnonymousAct(
             kind=MailEventKind.OPEN, account_id=desk.account.id, message_id=message, job_id=job, is_test=False
         )

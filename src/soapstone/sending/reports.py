@@ -210,15 +210,14 @@ class SendReports(Repository):
         self,
         account_id: int,
         *,
-        job_id: int | None = None,
-        message_id: int | None = None,
+        job_id: int,
         states: Sequence[str] = (),
         reasons: Sequence[str] = (),
         after: int = 0,
         limit: int = 1000,
         login: Login | None = None,
     ) -> list[DeliveryRecord]:
-        """Return recipients of a send, or of all sends of a message, by row, from the one after `after`.
+        """Return recipients of a send by row, from the one after `after`.
 
         `states`, and `reasons` of skipped ones, filter them; empty means all. A login gets no
         contact that it may not see.
@@ -228,10 +227,9 @@ class SendReports(Repository):
         }
         if seen := of_visible_person(login, deliveries.c.contact_id):
             columns["contact_id"] = case((and_(*seen), deliveries.c.contact_id)).label("contact_id")
-        query = select(*columns.values()).where(deliveries.c.account_id == account_id, deliveries.c.id > after)
-        for column, value in ((deliveries.c.job_id, job_id), (deliveries.c.message_id, message_id)):
-            if value is not None:
-                query = query.where(column == value)
+        query = select(*columns.values()).where(
+            deliveries.c.account_id == account_id, deliveries.c.job_id == job_id, deliveries.c.id > after
+        )
         if states:
             query = query.where(deliveries.c.state.in_(states))
         if reasons:
