@@ -7,7 +7,7 @@ rows are locked until the commit, and the date is read under these locks: so dat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -127,6 +127,19 @@ class NewEvents:
         group.of_kind.append((group, delivery_id, previous_at, at))
         if at is not None:
             self.dates.append(at)
+
+    def add_each(self, kind: MailEventKind, mails: Iterable[tuple[Origin, int]]) -> None:
+        """Add an event of this kind for each of these mails: where it comes from, and its `delivery_id`."""
+        of_kind = self._of_kinds.setdefault(kind, [])
+        group, last = None, None
+        for origin, number in mails:
+            if group is None or origin is not last:
+                key, last = (kind, origin, None, False), origin
+                group = self._groups.get(key)
+                if group is None:
+                    group = self._groups[key] = EventGroup(*key, of_kind)
+            group.size += 1
+            of_kind.append((group, number, None, None))
 
     @property
     def events(self) -> Iterator[_Event]:

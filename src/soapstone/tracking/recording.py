@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Update, update
 
@@ -26,24 +25,8 @@ from soapstone.tracking.figures import FigureChanges
 from soapstone.tracking.sent_mails import SentMail, lock_accounts, lock_mails, read_mails
 from soapstone.vocabulary.tracking import MailEventKind
 
-
-class _Delivery(NamedTuple):
-    """What events need of a mail."""
-
-    id: int
-    account_id: int
-    message_id: int
-    job_id: int
-    contact_id: int | None
-    is_test: bool
-
-    @property
-    def origin(self) -> Origin:
-        """Where its events come from."""
-        return Origin(self.account_id, self.message_id, self.job_id, bool(self.is_test), self.contact_id is not None)
-
-
-_DELIVERY = [deliveries.c[name] for name in _Delivery._fields]
+# What the events of a mail need of it.
+_DELIVERY = [deliveries.c[name] for name in ("id", "account_id", "message_id", "job_id", "is_test", "contact_id")]
 _BOUNCE = ("delivery_id", "account_id", "at", "class", "reason", "code", "detail", "contact_bounces")
 
 
@@ -56,8 +39,7 @@ class PastEvent(NamedTuple):
     link_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FinalResult:
+class FinalResult(NamedTuple):
     """The final result of sending a mail: it was accepted, or refused for good (`refusal`)."""
 
     delivery_id: int
@@ -74,14 +56,10 @@ def record_results(
     """
     refusals = {result.delivery_id: result.refusal for result in results if result.refusal is not None}
     lock_accounts(connection, [number for number, refusal in refusals.items() if refusal.is_hard])
-    rows = _deliveries(connection, [result.delivery_id for result in results])
+    origins = _origins(connection, {result.delivery_id for result in results})
     events = NewEvents()
-    for result in results:
-        row = rows[result.delivery_id]
-        origin = row.origin
-        events.add(MailEventKind.SENT, origin, row.id)
-        if result.refusal is not None:
-            events.add(MailEventKind.BOUNCE, origin, row.id)
+    events.add_each(MailEventKind.SENT, [(origins[number], number) for number, _ in results])
+    events.add_each(MailEventKind.BOUNCE, [(origins[number], number) for number in refusals])
     refused = read_mails(connection, refusals)
     at = append(connection, events)
     _store_bounces(connection, [(refused[number], refusal) for number, refusal in refusals.items()], at)
@@ -154,11 +132,21 @@ def record_past(connection: Connection, found: Sequence[PastEvent]) -> None:
     batch.store(connection)
 
 
-def _deliveries(connection: Connection, numbers: Iterable[int]) -> dict[int, _Delivery]:
-    """Lock the rows of these deliveries; return them by number, which ascends."""
+def _origins(connection: Connection, numbers: Collection[int]) -> dict[int, Origin]:
+    """Lock the rows of these deliveries; return by number where their events come from."""
     lock = "ORDER BY id FOR UPDATE" if connection.dialect.name == "postgresql" else ""
-    rows = sorted(select_by_key(connection, _DELIVERY, deliveries.c.id, set(numbers), also=lock))
-    return {row[0]: _Delivery(*row) for row in rows}
+    found: dict[int, Origin] = {}
+    # Mails of one send share an object: it is made once, and known again at once.
+    shared: dict[tuple[Any, ...], Origin] = {}
+    for number, *of_send, is_test, contact_id in select_by_key(
+        connection, _DELIVERY, deliveries.c.id, numbers, also=lock
+    ):
+        key = (*of_send, bool(is_test), contact_id is not None)
+        origin = shared.get(key)
+        if origin is None:
+            origin = shared[key] = Origin._make(key)
+        found[number] = origin
+    return found
 
 
 def _store_bounces(connection: Connection, found: Sequence[tuple[SentMail, Bounce]], at: datetime) -> None:

@@ -302,16 +302,20 @@ def _record(
     final: list[FinalResult] = []
     counts: Counter[str] = Counter()
     for row, outcome, at in results:
+        if outcome.verdict is Verdict.ACCEPTED:
+            # As `after` has it, in a fraction of the time.
+            values.append((row.id, "handed", row.attempts + 1, row.doubts, outcome.reply, None, microseconds(at)))
+            final.append(FinalResult(row.id))
+            continue
         standing = after(row, outcome, retries, moment, at_once=at_once)
-        if standing.state == "handed":
-            final.append(FinalResult(delivery_id=row.id))
-        elif standing.state == "failed":
-            final.append(FinalResult(delivery_id=row.id, refusal=of_reply(standing.reply)))
+        if standing.state == "failed":
+            final.append(FinalResult(row.id, of_reply(standing.reply)))
         if standing.state != "chosen":
             counts[standing.state] += 1
-        sent_at = at if standing.state == "handed" else None
         *known, next_try_at = standing
-        values.append((row.id, *known, microseconds(next_try_at), microseconds(sent_at)))
+        values.append((row.id, *known, microseconds(next_try_at), None))
+    if handed := len(final) - counts["failed"]:
+        counts["handed"] = handed
     chunk.count(**counts)
     # A refusal for good may change its recipient. Bounces lock the accounts before the mails, too.
     lock_accounts(chunk.connection, [each.delivery_id for each in final if each.refusal and each.refusal.is_hard])
