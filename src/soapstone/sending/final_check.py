@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, literal, or_, select, update
+from sqlalchemy import Connection, Integer, Select, func, literal, or_, select, type_coerce, update
 
 from soapstone.contacts.erased_addresses import any_erased, erased_among
 from soapstone.jobs.job import Job
@@ -20,6 +20,7 @@ from soapstone.sending.ledger import Recipient
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.store.bulk import among, listed
 from soapstone.store.database import Database
+from soapstone.store.driver import run_query
 from soapstone.store.tables import contacts, deliveries, memberships, suppressions
 
 
@@ -36,22 +37,19 @@ class Checked:
 
 
 class _Seen(NamedTuple):
-    """A recipient as it is now, by the statement of the final check; `email` and `key` are None without a contact.
-
-    Its attributes are read far faster than those of a row.
-    """
+    """A recipient as it is now, by the statement of the final check; `email` and `key` are None without a contact."""
 
     id: int
     contact_id: int | None
     noted: str
-    shares: bool
+    shares: int
     email: Any
     key: Any
     unique_email: str | None
     state: Any
     blocked: str | None
-    opted_out: bool
-    has_erased: bool
+    opted_out: int
+    has_erased: int
 
 
 class FinalCheck:
@@ -78,6 +76,8 @@ class FinalCheck:
         self._is_by_address = is_by_address
         self._kind = database.kind
         self._query = self._statement()
+        # States of the contacts and memberships that get their mails, if nothing else speaks against it.
+        self._mailed: dict[str, bool] = {}
 
     def settle(self, chunk: Chunk, rows: Sequence[Recipient]) -> Checked:
         """Record in the ledger which recipients are no longer mailed, and changed addresses; return both.
@@ -111,7 +111,9 @@ class FinalCheck:
         keys = {row.id: row.email_key for row in rows}
         # The new addresses in this batch.
         taken: set[str] = set()
-        found = [_Seen._make(row) for row in connection.execute(self._query, {"numbers": listed(connection, keys)})]
+        rows_now = run_query(connection, self._query, {"numbers": listed(connection, keys)})
+        # Mostly nothing has changed.
+        found = [_Seen._make(row) for row in rows_now if not self._is_settled(row, keys)]
         # A recipient from a file may be a contact by now; contacts sharing an address may have unsubscribed.
         unsure = {
             seen.id: keys[seen.id] if seen.key is None else seen.key
@@ -134,14 +136,12 @@ class FinalCheck:
             state, opted_out = shared.get(seen.contact_id or 0, seen.state), bool(seen.opted_out)
             if (since := known.get(unsure.get(seen.id, ""))) is not None:
                 state, opted_out = since[1], opted_out or since[0] in others_opted_out
-            reason = skip_reason(
+            reason = self._reason(
                 invalid_address=has_moved and not is_mailbox(seen.email),
                 duplicate=has_moved and (seen.key in taken or self._audience.is_there(connection, seen.id, seen.key)),
                 blocked=seen.blocked or ("suppressed" if (seen.key or keys[seen.id]) in erased else ""),
                 state=state,
                 opted_out=opted_out,
-                include_states=self._include_states,
-                is_for_members=self._is_for_members,
             )
             if reason:
                 gone[seen.id] = reason
@@ -150,7 +150,37 @@ class FinalCheck:
                 taken.add(seen.key)
         return gone, moved
 
-    def _statement(self) -> Any:
+    def _reason(
+        self,
+        *,
+        state: str,
+        invalid_address: bool = False,
+        duplicate: bool = False,
+        blocked: str = "",
+        opted_out: bool = False,
+    ) -> str:
+        return skip_reason(
+            invalid_address=invalid_address,
+            duplicate=duplicate,
+            blocked=blocked,
+            state=state,
+            opted_out=opted_out,
+            include_states=self._include_states,
+            is_for_members=self._is_for_members,
+        )
+
+    def _is_settled(self, row: tuple[Any, ...], keys: Mapping[int, str]) -> bool:
+        """Return whether a recipient as it is now, a `_Seen`, certainly gets its mail at the same address."""
+        number, contact_id, noted, shares, _, key, unique_email, state, blocked, opted_out, has_erased = row
+        if shares or blocked or opted_out or has_erased or contact_id is None or not key == noted == keys[number]:
+            return False
+        if self._is_by_address and unique_email is None:
+            return False
+        if state not in self._mailed:
+            self._mailed[state] = not self._reason(state=state)
+        return self._mailed[state]
+
+    def _statement(self) -> Select[Any]:
         """Return the statement that reads the ledger rows with the given `numbers`; compiled once."""
         job, table = self._job, deliveries.c
         list_id = job.list_id or 0
@@ -169,19 +199,20 @@ class FinalCheck:
         # Contacts with the same mailbox share their state (lk-64).
         others = (double.c.account_id == job.account_id) & (double.c.double_of == contacts.c.id)
         shares = or_(contacts.c.double_of.is_not(None), select(double.c.id).where(others).exists())
+        # Truth values are left as the driver has them.
         return (
             select(
                 table.id,
                 table.contact_id,
                 table.email_key.label("noted"),
-                shares.label("shares"),
+                type_coerce(shares, Integer).label("shares"),
                 contacts.c.email,
                 contacts.c.email_key.label("key"),
                 contacts.c.unique_email,
                 self._audience.state(contacts.c).label("state"),
                 blocked.label("blocked"),
-                self._audience.opted_out(table.contact_id).label("opted_out"),
-                any_erased(job.account_id).label("has_erased"),
+                type_coerce(self._audience.opted_out(table.contact_id), Integer).label("opted_out"),
+                type_coerce(any_erased(job.account_id), Integer).label("has_erased"),
             )
             .join(contacts, contacts.c.id == table.contact_id, isouter=True)
             .join(
