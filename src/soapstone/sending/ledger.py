@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, func, insert, select, update
+from sqlalchemy import BindParameter, ColumnElement, func, insert, select, update
 
 from soapstone.jobs.run import Chunk, Run
 from soapstone.store.database import Database
@@ -64,7 +64,7 @@ def span(database: Database, job_id: int) -> tuple[int, int]:
     return (first, last) if first is not None else (1, 0)
 
 
-def within(job_id: int, after: int, last: int) -> ColumnElement[bool]:
+def within(job_id: int, after: int | BindParameter[int], last: int | BindParameter[int]) -> ColumnElement[bool]:
     """Return the condition for rows of a send with numbers after `after`, up to `last`.
 
     `+ 0` keeps databases from using the index by job, which would sort the whole send again for every chunk.

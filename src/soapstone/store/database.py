@@ -23,6 +23,7 @@ from soapstone.errors import InvalidError
 from soapstone.store import postgresql, private, recorded_reads
 from soapstone.store.change_reader import ChangeReader
 from soapstone.store.change_token import ChangeToken
+from soapstone.store.documents import read_document
 from soapstone.store.read_cache import ReadCache
 from soapstone.store.transient_errors import (
     ALL_TAKEN,
@@ -113,6 +114,8 @@ class Database:
             limits["connect_args"] = postgresql.client_parameters(parsed)
             if "connect_timeout" not in parsed.query:
                 limits["connect_args"]["connect_timeout"] = CONNECT_TIMEOUT
+        else:
+            limits["json_deserializer"] = read_document
         try:
             self.engine: Engine = create_engine(parsed, **limits)
         except ModuleNotFoundError:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from markupsafe import Markup
-from sqlalchemy import ColumnElement, Select, and_, null, select
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, null, select
 
 from soapstone.accounts.visibility import of_person_on
 from soapstone.jobs.job import Job
@@ -30,6 +30,7 @@ from soapstone.sending.messages.unsubscribe_link import REQUEST, check_link
 from soapstone.sending.signed_links import Links
 from soapstone.sending.smtp.connection import Envelope
 from soapstone.store.database import Database
+from soapstone.store.driver import run_query
 from soapstone.store.tables import contacts, deliveries, memberships
 from soapstone.tracking.stems import Stems
 from soapstone.vocabulary.tracking import BounceHandling
@@ -111,6 +112,8 @@ class MailBuilder:
             if (key := merge_key(attribute.name)) in wanted and key not in CONTACT_KEYS
         }
 
+        # Queries by the state that they ask for, each made once.
+        self._queries: dict[str, Select[Any]] = {}
         self._html_fields: list[str] = job.request.get("audience", {}).get("html_fields", [])
 
     def check_unsubscribe_link(self) -> None:
@@ -132,11 +135,11 @@ class MailBuilder:
 
     def queued(self, after: int, last: int, limit: int) -> Sequence[Recipient]:
         """Return the next recipients to build mails for, with what their mails need."""
-        return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "chosen"), deliveries.c.id, limit)
+        return self._next("chosen", after, last, limit)
 
     def built(self, after: int, last: int, limit: int) -> Sequence[Recipient]:
         """Return the next recipients whose mails are built, with what their mails need."""
-        return self._rows(within(self._job.id, after, last) & (deliveries.c.state == "built"), deliveries.c.id, limit)
+        return self._next("built", after, last, limit)
 
     def due(self, moment: datetime, limit: int) -> Sequence[Recipient]:
         """Return recipients due for a retry, the longest-waiting first."""
@@ -217,7 +220,20 @@ class MailBuilder:
         """Return the stem to which a recipient's mail comes back; empty if mails do not."""
         return "" if self._bounces is None else self._bounces.stems.make(self._message.id, delivery_id)
 
+    def _next(self, state: str, after: int, last: int, limit: int) -> Sequence[Recipient]:
+        """Return the next recipients in this state."""
+        if state not in self._queries:
+            these = within(self._job.id, bindparam("after"), bindparam("last")) & (deliveries.c.state == state)
+            self._queries[state] = self._query(these, deliveries.c.id, bindparam("limit", type_=Integer))
+        with self._database.read() as connection:
+            given = {"after": after, "last": last, "limit": limit}
+            return _recipients(run_query(connection, self._queries[state], given))
+
     def _rows(self, these: ColumnElement[bool], order: Any, limit: int) -> Sequence[Recipient]:
+        with self._database.read() as connection:
+            return _recipients(connection.execute(self._query(these, order, limit)).all())
+
+    def _query(self, these: ColumnElement[bool], order: Any, limit: Any) -> Select[Any]:
         table = deliveries
         list_id = self._list.id if self._list else 0
         seen = of_person_on(self._job.request.get(SEEN_LISTS), contacts.c.id)
@@ -238,10 +254,7 @@ class MailBuilder:
         if self._attributes:
             member = (memberships.c.list_id == list_id) & (memberships.c.contact_id == table.c.contact_id)
             query = query.join(memberships, member, isouter=True)
-        with self._database.read() as connection:
-            found = connection.execute(query).all()
-        others = len(Recipient._fields) - 1
-        return [Recipient._make((*row[:others], row[others:])) for row in found]
+        return query
 
     @cached_property
     def _sender(self) -> str:
@@ -318,3 +331,8 @@ class MailBuilder:
             for key, purpose in self._linked.items():
                 values[key] = self._links.make(purpose, row.id)
         return values
+
+
+def _recipients(rows: Sequence[Any]) -> list[Recipient]:
+    others = len(Recipient._fields) - 1
+    return [Recipient._make((*row[:others], row[others:])) for row in rows]
