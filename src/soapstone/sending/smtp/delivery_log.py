@@ -43,6 +43,7 @@ from soapstone.store.bulk import among, listed, update_rows
 from soapstone.store.database import Database
 from soapstone.store.tables import deliveries, jobs
 from soapstone.store.timestamps import EPOCH, microseconds
+from soapstone.store.wal_index import WalIndex
 from soapstone.tracking.bounce_classes import of_reply
 from soapstone.tracking.recording import FinalResult, record_results
 from soapstone.tracking.sent_mails import lock_accounts
@@ -85,6 +86,9 @@ class DeliveryLog:
         self._checked_in: int | None = None
         # The driver's connection that stored it.
         self._driver: Any = None
+        # The WAL index, and a header of it at which that was the state.
+        self._index = WalIndex(run.database.path) if self.journal and run.database.path else None
+        self._unchanged = b""
         # Highest delivery id durably reserved for sending; 0 if none.
         self.reserved = 0
 
@@ -152,10 +156,20 @@ class DeliveryLog:
 
     def is_current(self) -> bool:
         """Return whether nobody has changed the database since the mails in hand were checked, as far as known."""
+        if self._index is None:
+            return True
+        header = self._index.header()
+        if header and header == self._unchanged:
+            # Mostly nobody has committed anything, not even the run.
+            return True
         try:
-            return self.journal is None or self._version() == self._checked_in
+            is_current = self._version() == self._checked_in
         except sqlite3.Error:
             return False
+        if is_current:
+            # It was read before, so what it shows is in this version.
+            self._unchanged = header
+        return is_current
 
     def holds(self, rows: Sequence[Recipient], moved: Mapping[int, str]) -> bool:
         """Return whether the final check of mails in hand gives the same again: these changed addresses, nobody gone.
