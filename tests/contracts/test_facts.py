@@ -75,7 +75,7 @@ def declared(contract: Contract) -> list[str]:
     for operation in contract.operations:
         answer = operation.response_type.all_members
         kind = kind_of(operation.name, [member.name for member in answer])
-        assert operation.wraps_result == (kind == "result")
+        assert operation.wraps_result == (kind in ("result", "object"))
         words = ["operation", operation.name, kind]
         words += ["no-header"] * (not operation.header) + ["deprecated"] * bool(operation.deprecated)
         members = [f"> {declared_member(member)}" for member in operation.request_type.all_members]

@@ -76,7 +76,8 @@ def answer_of(operation: Operation, chance: random.Random, texts: tuple[str, ...
         place = getattr(place, name)
     array = kind.all_members_by_name[shortcut.path[-1]].type
     setattr(place, shortcut.path[-1], [value_of(array.item.type, chance, texts) for _ in range(rows)])
-    return getattr(answer, f"{operation.name}Result") if operation.wraps_result else answer
+    member = operation.result_member
+    return getattr(answer, member.name) if member else answer
 
 
 def outcome(contract: Contract, operation: Operation, body: bytes, *, rows: bool) -> Any:

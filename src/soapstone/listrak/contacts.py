@@ -12,8 +12,6 @@ from soapstone.listrak.operations import (
     ChangeContactEmailAddress,
     GetContact,
     GetContactByEmailKey,
-    GetContactByEmailKeyResponse,
-    GetContactResponse,
     GetFilteredListCount,
     SetContact,
     SubscribeContact,
@@ -86,22 +84,22 @@ UNSUBSCRIBING = {
 }
 
 
-def get_contact(call: Call, request: GetContact) -> GetContactResponse:
+def get_contact(call: Call, request: GetContact) -> WSContact | None:
     """Return a subscribed contact by its address; nil for anybody else (lk-19, lk-62)."""
     found = call.find_list(request.ListID)
     person = None
     if found is not None:
         person = call.product.subscriptions().find(call.account, found, request.ContactEmailAddress or "")
-    return GetContactResponse(WSContact=_wire(found, person))
+    return _wire(found, person)
 
 
-def get_contact_by_email_key(call: Call, request: GetContactByEmailKey) -> GetContactByEmailKeyResponse:
+def get_contact_by_email_key(call: Call, request: GetContactByEmailKey) -> WSContact | None:
     """Return a subscribed contact by the key in its mails; nil for anybody else (lk-19, lk-62, lk-63)."""
     found, person = call.find_list(request.ListID), None
     contact_id = call.product.contact_tokens.read(request.EmailKey or "")
     if found is not None and contact_id is not None:
         person = call.product.subscriptions().find_number(found, contact_id)
-    return GetContactByEmailKeyResponse(WSContact=_wire(found, person))
+    return _wire(found, person)
 
 
 def set_contact(call: Call, request: SetContact) -> SubscribeContactResult:

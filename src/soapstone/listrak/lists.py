@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from soapstone.errors import InvalidError
-from soapstone.listrak.call import Call
+from soapstone.listrak.call import Call, answer
 from soapstone.listrak.operations import (
     AddGoogleTrackingDomainsToList,
     CreateContactList,
-    CreateContactListResponse,
     CreateList,
     CreateListResponse,
     DeleteContactList,
     DeleteGoogleTrackingDomainsFromList,
     GetAccountVmtaCollection,
-    GetAccountVmtaCollectionResponse,
     GetContactList,
     GetContactListCollection,
-    GetContactListResponse,
     UpdateContactList,
-    UpdateContactListResponse,
 )
 from soapstone.listrak.types import BounceHandlingSettings, WSContactList, WSList, WSUpdateContactList, WSVmta
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
+from soapstone.wire.types import Struct
 
 # The sending pool that always exists (lk-40).
 DEFAULT_POOL = 1
@@ -46,10 +43,10 @@ SWITCHES = {
 }
 
 
-def get_contact_list(call: Call, request: GetContactList) -> GetContactListResponse:
+def get_contact_list(call: Call, request: GetContactList) -> WSContactList | None:
     """Return one list; nil for an unknown one (lk-19)."""
     found = call.find_list(request.ListID)
-    return GetContactListResponse(WSContactList=None if found is None else _wire(call, found))
+    return None if found is None else _wire(call, found)
 
 
 def get_contact_list_collection(call: Call, request: GetContactListCollection) -> list[WSContactList]:
@@ -57,11 +54,11 @@ def get_contact_list_collection(call: Call, request: GetContactListCollection) -
     return [_wire(call, each) for each in call.product.lists.all(call.account.id, call.login)]
 
 
-def create_contact_list(call: Call, request: CreateContactList) -> CreateContactListResponse:
+def create_contact_list(call: Call, request: CreateContactList) -> WSContactList:
     """Create a list (lk-36 to lk-43)."""
     settings = _settings(request, request.BounceHandling)
     settings["tracking_domains"] = _domains(request.GoogleTrackingDomains)
-    return CreateContactListResponse(WSContactList=_wire(call, _create(call, request.ListName, settings)))
+    return _wire(call, _create(call, request.ListName, settings))
 
 
 def create_list(call: Call, request: CreateList) -> CreateListResponse:
@@ -79,19 +76,19 @@ def create_list(call: Call, request: CreateList) -> CreateListResponse:
     return CreateListResponse(CreateListResult=True, WSList=WSList(**known), WSException=None)
 
 
-def update_contact_list(call: Call, request: UpdateContactList) -> UpdateContactListResponse:
+def update_contact_list(call: Call, request: UpdateContactList) -> WSUpdateContactList | None:
     """Set a list up anew; it comes back as it is set up now, nil when there is none (lk-19, lk-36)."""
     asked = request.WSUpdateContactList
     if asked is None:
         raise InvalidError("WSUpdateContactList is missing.")
     if call.find_list(asked.ListID) is None:
-        return UpdateContactListResponse(WSUpdateContactList=None)
+        return None
     settings = _settings(asked, list(BounceHandlingSettings).index(asked.BounceHandling))
     settings["merchant"] = asked.DefaultMerchantID
     changed = call.product.lists.change(
         call.account.id, asked.ListID, name=_name(asked.ListName), settings=settings, login_id=call.login.id
     )
-    return UpdateContactListResponse(WSUpdateContactList=None if changed is None else _wire_update(changed))
+    return None if changed is None else _wire_update(changed)
 
 
 def delete_contact_list(call: Call, request: DeleteContactList) -> bool:
@@ -110,10 +107,10 @@ def delete_google_tracking_domains(call: Call, request: DeleteGoogleTrackingDoma
     return _change_domains(call, request.ListID, lambda held: held - set(_domains(request.GoogleTrackingDomains)))
 
 
-def get_account_vmta_collection(call: Call, request: GetAccountVmtaCollection) -> GetAccountVmtaCollectionResponse:
+def get_account_vmta_collection(call: Call, request: GetAccountVmtaCollection) -> Struct:
     """Return the sending pools (lk-40)."""
     pools = [WSVmta(VmtaID=number, Description=name) for number, name in POOLS.items()]
-    return GetAccountVmtaCollectionResponse(GetAccountVmtaCollectionResult=pools, WSException=None)
+    return answer(request, pools)
 
 
 def _create(call: Call, name: str | None, settings: Mapping[str, object]) -> ContactList:

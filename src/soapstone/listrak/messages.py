@@ -10,7 +10,6 @@ from soapstone.listrak.call import NO_DATE, Call
 from soapstone.listrak.operations import (
     GetMessageAnalyticsInformation,
     GetMessageStatus,
-    GetMessageStatusResponse,
     GetSavedMessageCollection,
     GetSystemIDFromPublicID,
     GetTransactionalMessageCollection,
@@ -70,16 +69,16 @@ def get_transactional_message_collection(
     ]
 
 
-def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatusResponse:
+def get_message_status(call: Call, request: GetMessageStatus) -> WSMessageStatus | None:
     """Return how far the sends of a message are, test copies aside; nil for an unknown one and one that is sent by none
     (lk-19, lk-101)."""
     sends = call.product.reports.of_message(call.account.id, request.MsgID)
     if not sends or not all(_may_see(call, each.list_id) for each in sends):
-        return GetMessageStatusResponse(WSMessageStatus=None)
+        return None
     sends = [replace(each, job=call.product.jobs.asked(each.job)) for each in counting(sends)]
     flag = _flag(sends)
     ends = [each.job.finished_at for each in sends if each.job.finished_at is not None]
-    status = WSMessageStatus(
+    return WSMessageStatus(
         MsgID=request.MsgID,
         DeliveryType=DELIVERY_TYPES.get(sends[0].purpose, MessageDeliveryType.List),
         MessageStatus=flag,
@@ -87,7 +86,6 @@ def get_message_status(call: Call, request: GetMessageStatus) -> GetMessageStatu
         StartTime=call.wall_clock(min(each.job.started_at or each.job.due_at for each in sends)),
         EndTime=call.wall_clock(max(ends)) if flag is SentFlag.Sent else NO_DATE,
     )
-    return GetMessageStatusResponse(WSMessageStatus=status)
 
 
 def get_system_id_from_public_id(call: Call, request: GetSystemIDFromPublicID) -> int:

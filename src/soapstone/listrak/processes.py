@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from soapstone.jobs.job import Job
 from soapstone.listrak.call import Call
-from soapstone.listrak.operations import GetLegacyProcessStatus, GetProcessStatus, GetProcessStatusResponse
+from soapstone.listrak.operations import GetLegacyProcessStatus, GetProcessStatus
 from soapstone.listrak.types import StatusEnum, WSLegacyProcessStatus, WSProcessStatus
 from soapstone.vocabulary.jobs import JobKind, JobState
 
@@ -35,13 +35,13 @@ STATES: Mapping[str, StatusEnum] = {
 MOST_ROWS = 10_000
 
 
-def get_process_status(call: Call, request: GetProcessStatus) -> GetProcessStatusResponse:
+def get_process_status(call: Call, request: GetProcessStatus) -> WSProcessStatus | None:
     """Return how far one process is; nil for an unknown one (lk-19, lk-79)."""
     job = call.product.jobs.get([call.account.id], request.ProcessID)
     if job is None or not _may_see(call, job):
-        return GetProcessStatusResponse(WSProcessStatus=None)
+        return None
     job = call.product.jobs.asked(job)
-    status = WSProcessStatus(
+    return WSProcessStatus(
         ProcessID=job.id,
         ListID=job.list_id or 0,
         ProcessName=TRIGGERING if job.request.get("triggers") else NAMES[job.kind],
@@ -49,7 +49,6 @@ def get_process_status(call: Call, request: GetProcessStatus) -> GetProcessStatu
         ProcessCompleteTime=call.wall_clock(job.finished_at),
         Status=STATES[job.state],
     )
-    return GetProcessStatusResponse(WSProcessStatus=status)
 
 
 def get_legacy_process_status(call: Call, request: GetLegacyProcessStatus) -> list[WSLegacyProcessStatus]:

@@ -81,7 +81,7 @@ class ListrakService:
 
     def tells(self, value: Any) -> bool:
         """Return whether a result tells of something that is there: nil and an empty array do not (lk-79, lk-83)."""
-        return value != [] and getattr(value, "WSProcessStatus", value) is not None
+        return value != [] and value is not None
 
     def internal_error(self, error: Exception) -> str:
         """Return the fault's message for a failure of our own (lk-18)."""

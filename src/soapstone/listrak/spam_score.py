@@ -6,7 +6,7 @@ import logging
 
 from soapstone.errors import InvalidError
 from soapstone.listrak.call import Call
-from soapstone.listrak.operations import GetSpamScore, GetSpamScoreResponse
+from soapstone.listrak.operations import GetSpamScore
 from soapstone.listrak.sends import draft_of
 from soapstone.listrak.types import SpamAssassinScore, WSSpamScore
 from soapstone.sending.mail.mailbox import is_mailbox
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 POINTS_REQUIRED = 5.0
 
 
-def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
+def get_spam_score(call: Call, request: GetSpamScore) -> WSSpamScore | None:
     """Return what the scanner says of a message to one address, no points without a scanner; nil for an unknown list
     (lk-19).
 
@@ -30,7 +30,7 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
         raise InvalidError("WSMessage is missing.")
     found = call.find_list(asked.ListID)
     if found is None:
-        return GetSpamScoreResponse(WSSpamScore=None)
+        return None
     address = (request.TestEmail or "").strip()
     if not is_mailbox(address):
         raise InvalidError("TestEmail is not an e-mail address.")
@@ -39,9 +39,7 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
     try:
         mail = call.product.samples.mail(found, draft_of(asked), address, person)
         if scanner is None:
-            return GetSpamScoreResponse(
-                WSSpamScore=WSSpamScore(PointsReceived=0.0, PointsRequired=POINTS_REQUIRED, Scores=[])
-            )
+            return WSSpamScore(PointsReceived=0.0, PointsRequired=POINTS_REQUIRED, Scores=[])
         score = scanner.scan(mail)
     except ScannerError as trouble:
         log.warning("the spam scanner gave no score: %s", trouble)
@@ -49,6 +47,4 @@ def get_spam_score(call: Call, request: GetSpamScore) -> GetSpamScoreResponse:
     rules = [
         SpamAssassinScore(Points=each.points, Rule=each.name, Description=each.description) for each in score.rules
     ]
-    return GetSpamScoreResponse(
-        WSSpamScore=WSSpamScore(PointsReceived=score.points, PointsRequired=score.required, Scores=rules)
-    )
+    return WSSpamScore(PointsReceived=score.points, PointsRequired=score.required, Scores=rules)

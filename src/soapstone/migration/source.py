@@ -154,7 +154,8 @@ class Source:
                 log.warning("%s is called again in %.0f s: %s", operation.name, pause, reason)
                 self._pace.sleep(pause)
             else:
-                return getattr(answer, f"{operation.name}Result") if operation.wraps_result else answer
+                member = operation.result_member
+                return getattr(answer, member.name) if member else answer
 
     def stop(self) -> None:
         """End a call that another thread makes, soon, by SourceError."""

@@ -2,7 +2,7 @@
 
 An operation is declared by its request class: its name is the operation's, its docstring is the summary on pages::
 
-    @operation(response=GetProcessStatusResponse)
+    @operation(result=WSProcessStatus, place="WSProcessStatus")
     class GetProcessStatus(Struct):
         "Tells how far a process is."
 
@@ -13,10 +13,10 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from soapstone.wire.schema import ArrayType, EnumType, Member, StructType, WireType, struct_type, walk
-from soapstone.wire.types import Struct
+from soapstone.wire.types import NillableMark, Struct
 
 SampleLabels = Literal["shared", "separate"]
 """Headings of the samples on help pages: one per SOAP version over both blocks, or one per block (asmx-29)."""
@@ -30,9 +30,9 @@ class Operation:
     """One operation.
 
     `result` is the annotation of the answer member `{name}Result`, and `by_reference` those of the members behind it
-    (asmx-27). `response` is a declared answer class instead, such as for an object in place of the result. With none
-    of them, the answer is empty. `header` tells whether the contract's header belongs to the call. `deprecated` is a
-    note for the help pages ("use GetProcessStatus").
+    (asmx-27). `place` names a nillable answer member that holds the result, an object, instead. `response` is a
+    declared answer class. With none of them, the answer is empty. `header` tells whether the contract's header belongs
+    to the call. `deprecated` is a note for the help pages ("use GetProcessStatus").
     """
 
     def __init__(
@@ -40,8 +40,9 @@ class Operation:
         request: type[Struct],
         summary: str,
         *,
-        result: Any | None = _UNSET,
+        result: Any = _UNSET,
         by_reference: Mapping[str, Any] | None = None,
+        place: str = "",
         response: type[Struct] | None = None,
         header: bool = True,
         deprecated: str = "",
@@ -52,6 +53,8 @@ class Operation:
         self.header = header
         self.deprecated = deprecated
         annotations = {} if result is _UNSET or result is None else {f"{self.name}Result": result}
+        if place:
+            annotations = {place: Annotated[result | None, NillableMark()]}
         annotations |= by_reference or {}
         self.wraps_result = bool(annotations) and not by_reference
         """The service answers the bare result value; otherwise an instance of `response`."""

@@ -5,11 +5,7 @@ from soapstone.wire.contract import operation
 from soapstone.wire.types import Boolean, Int, Nillable, String, Struct
 
 
-class GetContactResponse(Struct):
-    WSContact: Nillable[t.WSContact]
-
-
-@operation(response=GetContactResponse)
+@operation(result=t.WSContact, place="WSContact")
 class GetContact(Struct):
     """Finds a subscribed contact by its address and gives its profile."""
 
@@ -17,11 +13,7 @@ class GetContact(Struct):
     ContactEmailAddress: String
 
 
-class GetContactByEmailKeyResponse(Struct):
-    WSContact: Nillable[t.WSContact]
-
-
-@operation(response=GetContactByEmailKeyResponse)
+@operation(result=t.WSContact, place="WSContact")
 class GetContactByEmailKey(Struct):
     """Finds a subscribed contact by the key that its mails carry and gives its profile."""
 

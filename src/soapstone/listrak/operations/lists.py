@@ -1,27 +1,19 @@
 """Contact lists."""
 
 from soapstone.listrak import types as t
+from soapstone.listrak.operations.failures import fallible
 from soapstone.wire.contract import operation
 from soapstone.wire.types import Boolean, Ignored, Int, Nillable, String, Struct
 
 
-class GetAccountVmtaCollectionResponse(Struct):
-    GetAccountVmtaCollectionResult: list[t.WSVmta] | None
-    WSException: Nillable[t.WSException]
-
-
-@operation(response=GetAccountVmtaCollectionResponse)
+@fallible(result=list[t.WSVmta] | None)
 class GetAccountVmtaCollection(Struct):
     """Gives the sending pools of the account."""
 
     WSException: Ignored[t.WSException]
 
 
-class GetContactListResponse(Struct):
-    WSContactList: Nillable[t.WSContactList]
-
-
-@operation(response=GetContactListResponse)
+@operation(result=t.WSContactList, place="WSContactList")
 class GetContactList(Struct):
     """Shows how a list is set up."""
 
@@ -33,11 +25,7 @@ class GetContactListCollection(Struct):
     """Shows how all lists are set up that were granted to the user."""
 
 
-class CreateContactListResponse(Struct):
-    WSContactList: Nillable[t.WSContactList]
-
-
-@operation(response=CreateContactListResponse)
+@operation(result=t.WSContactList, place="WSContactList")
 class CreateContactList(Struct):
     """Creates a list and answers its settings."""
 
@@ -63,11 +51,7 @@ class CreateContactList(Struct):
     EnableListRemoveHeader: Boolean
 
 
-class UpdateContactListResponse(Struct):
-    WSUpdateContactList: Nillable[t.WSUpdateContactList]
-
-
-@operation(response=UpdateContactListResponse)
+@operation(result=t.WSUpdateContactList, place="WSUpdateContactList")
 class UpdateContactList(Struct):
     """Sets a list up anew and answers how it is set up now."""
 

@@ -5,11 +5,7 @@ from soapstone.wire.contract import operation
 from soapstone.wire.types import DateTime, Int, Nillable, String, Struct
 
 
-class GetMessageStatusResponse(Struct):
-    WSMessageStatus: Nillable[t.WSMessageStatus]
-
-
-@operation(response=GetMessageStatusResponse)
+@operation(result=t.WSMessageStatus, place="WSMessageStatus")
 class GetMessageStatus(Struct):
     """Tells how far the send of a message is, by its number."""
 
@@ -39,11 +35,7 @@ class GetMessageAnalyticsInformation(Struct):
     MsgIDs: list[Int] | None
 
 
-class GetSpamScoreResponse(Struct):
-    WSSpamScore: Nillable[t.WSSpamScore]
-
-
-@operation(response=GetSpamScoreResponse)
+@operation(result=t.WSSpamScore, place="WSSpamScore")
 class GetSpamScore(Struct):
     """Tells how much a message looks like spam, and by which rules."""
 

@@ -2,14 +2,10 @@
 
 from soapstone.listrak import types as t
 from soapstone.wire.contract import operation
-from soapstone.wire.types import Int, Nillable, Struct
+from soapstone.wire.types import Int, Struct
 
 
-class GetProcessStatusResponse(Struct):
-    WSProcessStatus: Nillable[t.WSProcessStatus]
-
-
-@operation(response=GetProcessStatusResponse)
+@operation(result=t.WSProcessStatus, place="WSProcessStatus")
 class GetProcessStatus(Struct):
     """Tells how far a process is, by its number."""
 
