@@ -7,29 +7,16 @@ from collections.abc import Hashable
 
 from soapstone.contacts.members import Removed
 from soapstone.contacts.removals import Removal
+from soapstone.listrak import operations as op
+from soapstone.listrak import types as t
 from soapstone.listrak.call import PAGE_ROWS, Call, answer
-from soapstone.listrak.operations import (
-    ReportAdminContactFeedbackLoop,
-    ReportListContactHygiene,
-    ReportListContactRemoval,
-    ReportRangeListContactHygiene,
-    ReportRangeListContactRemoval,
-    ReportRangeSubscribedContacts,
-    ReportSubscribedContacts,
-)
-from soapstone.listrak.types import (
-    WSContactHygieneInfo,
-    WSContactRemovalInfo,
-    WSContactSubscriptionInfo,
-    WSFeedbackLoopListing,
-)
 from soapstone.lists.lists import ContactList
 from soapstone.wire.types import Struct
 
 Moment = datetime.datetime | None
 
 
-def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) -> Struct:
+def report_subscribed_contacts(call: Call, request: op.ReportSubscribedContacts) -> Struct:
     """Return the subscribers of a list (lk-30, lk-31, lk-34)."""
     found = call.require_list(request.ListID)
     rows = _subscribed(call, found, request.Page, None, None)
@@ -37,8 +24,8 @@ def report_subscribed_contacts(call: Call, request: ReportSubscribedContacts) ->
 
 
 def report_range_subscribed_contacts(
-    call: Call, request: ReportRangeSubscribedContacts
-) -> list[WSContactSubscriptionInfo]:
+    call: Call, request: op.ReportRangeSubscribedContacts
+) -> list[t.WSContactSubscriptionInfo]:
     """Return who is subscribed now and was added within the range (lk-25, lk-112)."""
     found = call.find_list(request.ListID)
     if found is None:
@@ -46,14 +33,16 @@ def report_range_subscribed_contacts(
     return _subscribed(call, found, request.Page, call.range_start(request.StartDate), call.range_end(request.EndDate))
 
 
-def report_list_contact_removal(call: Call, request: ReportListContactRemoval) -> Struct:
+def report_list_contact_removal(call: Call, request: op.ReportListContactRemoval) -> Struct:
     """Return who left a list (lk-34, lk-110, lk-112)."""
     found = call.require_list(request.ListID)
     rows = _removed(call, found, request.Page, None, None)
     return answer(request, rows)
 
 
-def report_range_list_contact_removal(call: Call, request: ReportRangeListContactRemoval) -> list[WSContactRemovalInfo]:
+def report_range_list_contact_removal(
+    call: Call, request: op.ReportRangeListContactRemoval
+) -> list[t.WSContactRemovalInfo]:
     """Return who left a list within the range (lk-25, lk-33)."""
     found = call.find_list(request.ListID)
     if found is None:
@@ -61,18 +50,20 @@ def report_range_list_contact_removal(call: Call, request: ReportRangeListContac
     return _removed(call, found, request.Page, call.range_start(request.StartDate), call.range_end(request.EndDate))
 
 
-def report_list_contact_hygiene(call: Call, request: ReportListContactHygiene) -> Struct:
+def report_list_contact_hygiene(call: Call, request: op.ReportListContactHygiene) -> Struct:
     """Return the corrected addresses: none, as this server corrects none (lk-114)."""
     call.require_list(request.ListID)
     return answer(request, [])
 
 
-def report_range_list_contact_hygiene(call: Call, request: ReportRangeListContactHygiene) -> list[WSContactHygieneInfo]:
+def report_range_list_contact_hygiene(
+    call: Call, request: op.ReportRangeListContactHygiene
+) -> list[t.WSContactHygieneInfo]:
     """Return the addresses corrected within the range: none (lk-114)."""
     return []
 
 
-def report_admin_contact_feedback_loop(call: Call, request: ReportAdminContactFeedbackLoop) -> Struct:
+def report_admin_contact_feedback_loop(call: Call, request: op.ReportAdminContactFeedbackLoop) -> Struct:
     """Return the complaints on all lists of the caller within the range (lk-34, lk-112)."""
     lists = [each.id for each in call.product.lists.all(call.account.id, call.login)]
     start, end = call.range_start(request.StartDate), call.range_end(request.EndDate)
@@ -86,7 +77,7 @@ def report_admin_contact_feedback_loop(call: Call, request: ReportAdminContactFe
         lambda row: (row.at, row.id),
     )
     rows = [
-        WSFeedbackLoopListing(
+        t.WSFeedbackLoopListing(
             ListID=row.list_id,
             ListName=row.list_name,
             CampaignID=row.campaign_id,
@@ -105,7 +96,7 @@ def report_admin_contact_feedback_loop(call: Call, request: ReportAdminContactFe
 
 def _subscribed(
     call: Call, found: ContactList, page: int, start: Moment, end: Moment
-) -> list[WSContactSubscriptionInfo]:
+) -> list[t.WSContactSubscriptionInfo]:
     query: Hashable = ("subscribed", found.id, start, end)
     members = call.product.page_marks.get(
         query,
@@ -123,7 +114,7 @@ def _subscribed(
         lambda member: member.contact_id,
     )
     return [
-        WSContactSubscriptionInfo(
+        t.WSContactSubscriptionInfo(
             ContactID=str(member.number),
             EmailAddress=member.email,
             AdditionDate=call.wall_clock(member.added_at),
@@ -133,7 +124,7 @@ def _subscribed(
     ]
 
 
-def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Moment) -> list[WSContactRemovalInfo]:
+def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Moment) -> list[t.WSContactRemovalInfo]:
     rows = call.product.page_marks.get(
         ("removed", found.id, call.login.id, start, end),
         page,
@@ -152,9 +143,9 @@ def _removed(call: Call, found: ContactList, page: int, start: Moment, end: Mome
     return [removal_row(call, row) for row in rows]
 
 
-def removal_row(call: Call, found: Removed | Removal) -> WSContactRemovalInfo:
+def removal_row(call: Call, found: Removed | Removal) -> t.WSContactRemovalInfo:
     """Return the row of a contact that left a list."""
-    return WSContactRemovalInfo(
+    return t.WSContactRemovalInfo(
         ContactID=str(found.number),
         EmailAddress=found.email,
         AdditionDate=call.wall_clock(found.added_at),

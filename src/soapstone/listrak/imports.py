@@ -6,49 +6,44 @@ from collections.abc import Sequence
 
 from soapstone.errors import InvalidError, NotFoundError
 from soapstone.imports.spec import Action, Column, ImportSpec, Known
+from soapstone.listrak import operations as op
+from soapstone.listrak import types as t
 from soapstone.listrak.call import Call
-from soapstone.listrak.operations import (
-    BulkLoadContacts,
-    BulkLoadContactsWithOptions,
-    ConductorBulkLoadAndTriggerContacts,
-    ConductorBulkLoadAndTriggerContactsWithOptions,
-)
-from soapstone.listrak.types import ImportProfileTypeEnum, ImportTypeEnum, WSFileMappings, WSTriggerFileMappings
 from soapstone.product import received
 
 # Import type → what the import does, and whether it takes profile data (lk-73).
-TYPES: dict[ImportTypeEnum, tuple[Action, bool]] = {
-    ImportTypeEnum.AddSubscribers: ("add", False),
-    ImportTypeEnum.AddSubscribersAndProfileData: ("add", True),
-    ImportTypeEnum.UpdateSubscribers: ("update", True),
-    ImportTypeEnum.RemoveSubscribers: ("remove", False),
-    ImportTypeEnum.RemoveSubscribersAndDeleteProfileData: ("remove_with_profile", False),
+TYPES: dict[t.ImportTypeEnum, tuple[Action, bool]] = {
+    t.ImportTypeEnum.AddSubscribers: ("add", False),
+    t.ImportTypeEnum.AddSubscribersAndProfileData: ("add", True),
+    t.ImportTypeEnum.UpdateSubscribers: ("update", True),
+    t.ImportTypeEnum.RemoveSubscribers: ("remove", False),
+    t.ImportTypeEnum.RemoveSubscribersAndDeleteProfileData: ("remove_with_profile", False),
 }
 # Profile kind → what happens to known values (lk-55); not saying is updating (lk-74).
-KNOWN: dict[ImportProfileTypeEnum, Known] = {
-    ImportProfileTypeEnum.NotDefined: "update",
-    ImportProfileTypeEnum.Update: "update",
-    ImportProfileTypeEnum.Append: "append",
-    ImportProfileTypeEnum.Overwrite: "overwrite",
+KNOWN: dict[t.ImportProfileTypeEnum, Known] = {
+    t.ImportProfileTypeEnum.NotDefined: "update",
+    t.ImportProfileTypeEnum.Update: "update",
+    t.ImportProfileTypeEnum.Append: "append",
+    t.ImportProfileTypeEnum.Overwrite: "overwrite",
 }
 
-TRIGGERING = (ConductorBulkLoadAndTriggerContacts, ConductorBulkLoadAndTriggerContactsWithOptions)
+TRIGGERING = (op.ConductorBulkLoadAndTriggerContacts, op.ConductorBulkLoadAndTriggerContactsWithOptions)
 
 
-def bulk_load_contacts(call: Call, request: BulkLoadContacts | BulkLoadContactsWithOptions) -> int:
+def bulk_load_contacts(call: Call, request: op.BulkLoadContacts | op.BulkLoadContactsWithOptions) -> int:
     """Start an import; the number of its process (lk-66 to lk-77). No option has an effect: no result is mailed."""
     return _load(call, request, request.fileMappings or [], None)
 
 
 def conductor_bulk_load(
-    call: Call, request: ConductorBulkLoadAndTriggerContacts | ConductorBulkLoadAndTriggerContactsWithOptions
+    call: Call, request: op.ConductorBulkLoadAndTriggerContacts | op.ConductorBulkLoadAndTriggerContactsWithOptions
 ) -> int:
     """Return the same with a column that names the external events to raise for its row (lk-71)."""
     mappings, events = [], None
     for mapping in filter(None, request.TriggerFileMappings or []):
         if not mapping.IsExternalEventColumn:
             mappings.append(
-                WSFileMappings(
+                t.WSFileMappings(
                     AttributeID=mapping.AttributeID,
                     DefaultValue=mapping.DefaultValue,
                     FileColumn=mapping.FileColumn,
@@ -64,12 +59,12 @@ def conductor_bulk_load(
 
 def _load(
     call: Call,
-    request: BulkLoadContacts
-    | BulkLoadContactsWithOptions
-    | ConductorBulkLoadAndTriggerContacts
-    | ConductorBulkLoadAndTriggerContactsWithOptions,
-    mappings: Sequence[WSFileMappings | None],
-    events: WSTriggerFileMappings | None,
+    request: op.BulkLoadContacts
+    | op.BulkLoadContactsWithOptions
+    | op.ConductorBulkLoadAndTriggerContacts
+    | op.ConductorBulkLoadAndTriggerContactsWithOptions,
+    mappings: Sequence[t.WSFileMappings | None],
+    events: t.WSTriggerFileMappings | None,
 ) -> int:
     found = call.require_list(request.ListID)
     directives = request.WSImportDirectives
@@ -103,7 +98,7 @@ def _load(
 
 
 def _columns(
-    call: Call, list_id: int, mappings: Sequence[WSFileMappings | None], takes_profile: bool
+    call: Call, list_id: int, mappings: Sequence[t.WSFileMappings | None], takes_profile: bool
 ) -> tuple[Column, ...]:
     """Return the mapped columns (lk-69, lk-70). An import without profile data reads only the addresses (lk-73)."""
     known = {attribute.id for attribute in call.product.profiles.attributes(list_id)}

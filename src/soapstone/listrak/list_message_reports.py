@@ -7,14 +7,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from soapstone.errors import NotFoundError
+from soapstone.listrak import operations as op
+from soapstone.listrak import types as t
 from soapstone.listrak.call import PAGE_ROWS, Call, answer, offset
-from soapstone.listrak.operations import (
-    ReportContactMessageActivity,
-    ReportListMessageActivity,
-    ReportListMessageDelivery,
-)
 from soapstone.listrak.percent import percent
-from soapstone.listrak.types import WSContactMessageActivity, WSMessageActivity, WSMessageDelivery
 from soapstone.lists.lists import ContactList
 from soapstone.sending.reports import SentMessage
 from soapstone.tracking import figures
@@ -25,14 +21,14 @@ from soapstone.wire.types import Struct
 CHUNK = 1_000
 
 
-def report_list_message_activity(call: Call, request: ReportListMessageActivity) -> Struct:
+def report_list_message_activity(call: Call, request: op.ReportListMessageActivity) -> Struct:
     """Return opens, reads, clicks and removals of each message that a list was sent within the range (lk-106)."""
     found = call.require_list(request.ListID)
     rows = [row for chunk in _chunks(_sent(call, request, found)) for row in _activities(call, found, chunk)]
     return answer(request, rows)
 
 
-def report_list_message_delivery(call: Call, request: ReportListMessageDelivery) -> Struct:
+def report_list_message_delivery(call: Call, request: op.ReportListMessageDelivery) -> Struct:
     """Return deliveries and bounces of each message that a list was sent within the range (lk-106, lk-108)."""
     found = call.require_list(request.ListID)
     rows = [
@@ -43,14 +39,14 @@ def report_list_message_delivery(call: Call, request: ReportListMessageDelivery)
     return answer(request, rows)
 
 
-def report_contact_message_activity(call: Call, request: ReportContactMessageActivity) -> Struct:
+def report_contact_message_activity(call: Call, request: op.ReportContactMessageActivity) -> Struct:
     """Return the messages that a contact got through a list, and what it did with each (lk-19, lk-115)."""
     found = call.require_list(request.ListID)
     contact_id = call.product.contact_messages.find(call.account, found.id, (request.EmailAddress or "").strip())
     if contact_id is None:
         raise NotFoundError(f"List {found.id} does not have this contact.")
     rows = [
-        WSContactMessageActivity(
+        t.WSContactMessageActivity(
             ListID=found.id,
             ListName=found.name,
             MsgID=each.message_id,
@@ -67,7 +63,7 @@ def report_contact_message_activity(call: Call, request: ReportContactMessageAct
 
 
 def _sent(
-    call: Call, request: ReportListMessageActivity | ReportListMessageDelivery, found: ContactList
+    call: Call, request: op.ReportListMessageActivity | op.ReportListMessageDelivery, found: ContactList
 ) -> list[SentMessage]:
     start: datetime | None = call.range_start(request.StartDate)
     return call.product.reports.begun(
@@ -89,11 +85,11 @@ def _counted(call: Call, messages: list[SentMessage]) -> Iterator[tuple[SentMess
     return ((each, figures.total([sends[number] for number in each.job_ids])) for each in messages)
 
 
-def _activities(call: Call, found: ContactList, messages: list[SentMessage]) -> Iterator[WSMessageActivity]:
+def _activities(call: Call, found: ContactList, messages: list[SentMessage]) -> Iterator[t.WSMessageActivity]:
     removed = call.product.removals.counts(call.account.id, found.id, [each.id for each in messages])
     for message, counted in _counted(call, messages):
         left, whole = removed.get(message.id, 0) + counted.erased_departures, counted.delivered
-        yield WSMessageActivity(
+        yield t.WSMessageActivity(
             ListID=found.id,
             MsgID=message.id,
             Subject=message.subject,
@@ -117,8 +113,8 @@ def _activities(call: Call, found: ContactList, messages: list[SentMessage]) -> 
         )
 
 
-def _delivery(call: Call, found: ContactList, message: SentMessage, counted: SendFigures) -> WSMessageDelivery:
-    return WSMessageDelivery(
+def _delivery(call: Call, found: ContactList, message: SentMessage, counted: SendFigures) -> t.WSMessageDelivery:
+    return t.WSMessageDelivery(
         ListID=found.id,
         MsgID=message.id,
         Subject=message.subject,

@@ -5,20 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from soapstone.errors import InvalidError
+from soapstone.listrak import operations as op
+from soapstone.listrak import types as t
 from soapstone.listrak.call import Call, answer
-from soapstone.listrak.operations import (
-    AddGoogleTrackingDomainsToList,
-    CreateContactList,
-    CreateList,
-    CreateListResponse,
-    DeleteContactList,
-    DeleteGoogleTrackingDomainsFromList,
-    GetAccountVmtaCollection,
-    GetContactList,
-    GetContactListCollection,
-    UpdateContactList,
-)
-from soapstone.listrak.types import BounceHandlingSettings, WSContactList, WSList, WSUpdateContactList, WSVmta
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.wire.types import Struct
@@ -43,25 +32,25 @@ SWITCHES = {
 }
 
 
-def get_contact_list(call: Call, request: GetContactList) -> WSContactList | None:
+def get_contact_list(call: Call, request: op.GetContactList) -> t.WSContactList | None:
     """Return one list; nil for an unknown one (lk-19)."""
     found = call.find_list(request.ListID)
     return None if found is None else _wire(call, found)
 
 
-def get_contact_list_collection(call: Call, request: GetContactListCollection) -> list[WSContactList]:
+def get_contact_list_collection(call: Call, request: op.GetContactListCollection) -> list[t.WSContactList]:
     """Return all lists that were granted to the caller (lk-36)."""
     return [_wire(call, each) for each in call.product.lists.all(call.account.id, call.login)]
 
 
-def create_contact_list(call: Call, request: CreateContactList) -> WSContactList:
+def create_contact_list(call: Call, request: op.CreateContactList) -> t.WSContactList:
     """Create a list (lk-36 to lk-43)."""
     settings = _settings(request, request.BounceHandling)
     settings["tracking_domains"] = _domains(request.GoogleTrackingDomains)
     return _wire(call, _create(call, request.ListName, settings))
 
 
-def create_list(call: Call, request: CreateList) -> CreateListResponse:
+def create_list(call: Call, request: op.CreateList) -> op.CreateListResponse:
     """Create a list from an object, which comes back as it is stored (lk-36)."""
     asked = request.WSList
     try:
@@ -70,20 +59,20 @@ def create_list(call: Call, request: CreateList) -> CreateListResponse:
         made = _create(call, asked.ListName, _settings(asked, asked.bounceHandling, asked.Vmta))
     except InvalidError as refusal:
         failure = call.failure(request, refusal)
-        return CreateListResponse(CreateListResult=False, WSList=asked, WSException=failure)
+        return op.CreateListResponse(CreateListResult=False, WSList=asked, WSException=failure)
     whole = _wire(call, made).__dict__
-    known = {name: whole[name] for name in WSList.__annotations__}
-    return CreateListResponse(CreateListResult=True, WSList=WSList(**known), WSException=None)
+    known = {name: whole[name] for name in t.WSList.__annotations__}
+    return op.CreateListResponse(CreateListResult=True, WSList=t.WSList(**known), WSException=None)
 
 
-def update_contact_list(call: Call, request: UpdateContactList) -> WSUpdateContactList | None:
+def update_contact_list(call: Call, request: op.UpdateContactList) -> t.WSUpdateContactList | None:
     """Set a list up anew; it comes back as it is set up now, nil when there is none (lk-19, lk-36)."""
     asked = request.WSUpdateContactList
     if asked is None:
         raise InvalidError("WSUpdateContactList is missing.")
     if call.find_list(asked.ListID) is None:
         return None
-    settings = _settings(asked, list(BounceHandlingSettings).index(asked.BounceHandling))
+    settings = _settings(asked, list(t.BounceHandlingSettings).index(asked.BounceHandling))
     settings["merchant"] = asked.DefaultMerchantID
     changed = call.product.lists.change(
         call.account.id, asked.ListID, name=_name(asked.ListName), settings=settings, login_id=call.login.id
@@ -91,25 +80,25 @@ def update_contact_list(call: Call, request: UpdateContactList) -> WSUpdateConta
     return None if changed is None else _wire_update(changed)
 
 
-def delete_contact_list(call: Call, request: DeleteContactList) -> bool:
+def delete_contact_list(call: Call, request: op.DeleteContactList) -> bool:
     """Delete a list; false for an unknown one, and while a send or import of it is not over (lk-19, lk-44)."""
     found = call.find_list(request.ListID)
     return found is not None and call.product.lists.delete(call.account.id, found.id)
 
 
-def add_google_tracking_domains(call: Call, request: AddGoogleTrackingDomainsToList) -> bool:
+def add_google_tracking_domains(call: Call, request: op.AddGoogleTrackingDomainsToList) -> bool:
     """Put domains on a list; true when they are on it afterwards (lk-42)."""
     return _change_domains(call, request.ListID, lambda held: held | set(_domains(request.GoogleTrackingDomains)))
 
 
-def delete_google_tracking_domains(call: Call, request: DeleteGoogleTrackingDomainsFromList) -> bool:
+def delete_google_tracking_domains(call: Call, request: op.DeleteGoogleTrackingDomainsFromList) -> bool:
     """Take domains off a list; true when they are not on it afterwards (lk-42)."""
     return _change_domains(call, request.ListID, lambda held: held - set(_domains(request.GoogleTrackingDomains)))
 
 
-def get_account_vmta_collection(call: Call, request: GetAccountVmtaCollection) -> Struct:
+def get_account_vmta_collection(call: Call, request: op.GetAccountVmtaCollection) -> Struct:
     """Return the sending pools (lk-40)."""
-    pools = [WSVmta(VmtaID=number, Description=name) for number, name in POOLS.items()]
+    pools = [t.WSVmta(VmtaID=number, Description=name) for number, name in POOLS.items()]
     return answer(request, pools)
 
 
@@ -127,7 +116,7 @@ def _name(name: str | None) -> str:
 
 
 def _settings(
-    asked: CreateContactList | WSList | WSUpdateContactList, bounce_handling: int, pool: WSVmta | None = None
+    asked: op.CreateContactList | t.WSList | t.WSUpdateContactList, bounce_handling: int, pool: t.WSVmta | None = None
 ) -> dict[str, object]:
     """Return the settings that an object or a call asks for. Raises InvalidError (lk-37 to lk-40)."""
     if bounce_handling not in (0, 1, 2):
@@ -172,14 +161,14 @@ def _change_domains(call: Call, list_id: int, change: Callable[[set[str]], set[s
     return True
 
 
-def _wire_update(found: ContactList) -> WSUpdateContactList:
+def _wire_update(found: ContactList) -> t.WSUpdateContactList:
     settings = found.settings
-    return WSUpdateContactList(
+    return t.WSUpdateContactList(
         ListID=found.id,
         ListName=found.name,
         FromName=found.from_name,
         FromEmail=found.from_address,
-        BounceHandling=list(BounceHandlingSettings)[int(settings.get("bounce_handling", 1))],
+        BounceHandling=list(t.BounceHandlingSettings)[int(settings.get("bounce_handling", 1))],
         VmtaID=int(settings.get("pool", DEFAULT_POOL)),
         BounceUnsubscribeCount=settings.get("bounce_limit", 0),
         DomainAliasLink=settings.get("link_domain", ""),
@@ -189,17 +178,17 @@ def _wire_update(found: ContactList) -> WSUpdateContactList:
     )
 
 
-def _wire(call: Call, found: ContactList) -> WSContactList:
+def _wire(call: Call, found: ContactList) -> t.WSContactList:
     settings = found.settings
     pool = int(settings.get("pool", DEFAULT_POOL))
-    return WSContactList(
+    return t.WSContactList(
         ListID=found.id,
         ListName=found.name,
         CreateDate=call.wall_clock(found.created_at),
         FromName=found.from_name,
         FromEmail=found.from_address,
         bounceHandling=settings.get("bounce_handling", 1),
-        Vmta=WSVmta(VmtaID=pool, Description=POOLS[pool]),
+        Vmta=t.WSVmta(VmtaID=pool, Description=POOLS[pool]),
         BounceUnsubscribeCount=settings.get("bounce_limit", 0),
         DomainAliasLink=settings.get("link_domain", ""),
         DomainAliasEmail=settings.get("mail_domain", ""),

@@ -2,54 +2,46 @@
 
 from __future__ import annotations
 
+from soapstone.listrak import types as t
 from soapstone.listrak.call import PAGE_ROWS, Call, Handlers, offset
 from soapstone.listrak.contact_reports import removal_row
 from soapstone.listrak.sent_message import SentMessage, clicks, events, plain, within
-from soapstone.listrak.types import (
-    WSContactBounce,
-    WSContactClick,
-    WSContactOpen,
-    WSContactPassalong,
-    WSContactRead,
-    WSContactRemovalInfo,
-    WSMessageContactActivity,
-    WSMessageRecipient,
-)
 from soapstone.tracking.reports import MailEvent, Period
 from soapstone.vocabulary.tracking import MailEventKind
 
 
-def _sent(call: Call, message: SentMessage, page: int, period: Period) -> list[WSMessageRecipient]:
+def _sent(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSMessageRecipient]:
     """Return the addresses that a message was sent to (lk-34)."""
     return [
-        WSMessageRecipient(EmailAddress=each.email) for each in events(call, message, MailEventKind.SENT, page, period)
+        t.WSMessageRecipient(EmailAddress=each.email)
+        for each in events(call, message, MailEventKind.SENT, page, period)
     ]
 
 
-def _opens(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactOpen]:
+def _opens(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSContactOpen]:
     """Return who opened a message, with the date of the first open in the period (lk-107)."""
     return [
-        WSContactOpen(ContactID=str(each.contact_number), EmailAddress=each.email, OpenDate=call.date_text(each.at))
+        t.WSContactOpen(ContactID=str(each.contact_number), EmailAddress=each.email, OpenDate=call.date_text(each.at))
         for each in events(call, message, MailEventKind.OPEN, page, period, first=True)
     ]
 
 
-def _reads(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactRead]:
+def _reads(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSContactRead]:
     """Return who read a message, with the date of the first time in the period (lk-107)."""
     return [
-        WSContactRead(ContactID=str(each.contact_number), EmailAddress=each.email, ReadDate=call.date_text(each.at))
+        t.WSContactRead(ContactID=str(each.contact_number), EmailAddress=each.email, ReadDate=call.date_text(each.at))
         for each in events(call, message, MailEventKind.READ, page, period, first=True)
     ]
 
 
-def _clicks(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactClick]:
+def _clicks(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSContactClick]:
     """Return the clicks in a message (lk-107)."""
     found = clicks(call, message, page, period)
     links = call.product.event_reports.links_by_id(call.account.id, {each.link_id or 0 for each in found})
     rows = []
     for each in found:
         link = links.get(each.link_id or 0)
-        row = WSContactClick(
+        row = t.WSContactClick(
             ContactID=str(each.contact_number),
             EmailAddress=each.email,
             LinkDescription=link.description if link else "",
@@ -60,19 +52,19 @@ def _clicks(call: Call, message: SentMessage, page: int, period: Period) -> list
     return rows
 
 
-def _passed_on(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactPassalong]:
+def _passed_on(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSContactPassalong]:
     """Return who passed a message on: always empty, since the server has no form for that (lk-114)."""
     return []
 
 
-def _bounces(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactBounce]:
+def _bounces(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSContactBounce]:
     """Return the bounces of a message (lk-111)."""
     found = events(call, message, MailEventKind.BOUNCE, page, period)
     records = call.product.event_reports.bounces(_mails(found))
     rows = []
     for each in found:
         record = records.get(each.delivery_id or 0)
-        row = WSContactBounce(
+        row = t.WSContactBounce(
             ContactID=str(each.contact_number),
             EmailAddress=each.email,
             BounceReason=record.reason if record else "",
@@ -84,7 +76,7 @@ def _bounces(call: Call, message: SentMessage, page: int, period: Period) -> lis
     return rows
 
 
-def _activities(call: Call, message: SentMessage, page: int, period: Period) -> list[WSMessageContactActivity]:
+def _activities(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSMessageContactActivity]:
     """Return what each recipient of a message did with it (lk-115)."""
     found = events(call, message, MailEventKind.SENT, page, period)
     bounced = call.product.event_reports.bounces(_mails(found))
@@ -92,7 +84,7 @@ def _activities(call: Call, message: SentMessage, page: int, period: Period) -> 
     rows = []
     for each in found:
         activity = activities.get(each.delivery_id or 0)
-        row = WSMessageContactActivity(
+        row = t.WSMessageContactActivity(
             MsgID=message.id,
             ContactID=each.contact_number,
             EmailAddress=each.email,
@@ -106,7 +98,7 @@ def _activities(call: Call, message: SentMessage, page: int, period: Period) -> 
     return rows
 
 
-def _removals(call: Call, message: SentMessage, page: int, period: Period) -> list[WSContactRemovalInfo]:
+def _removals(call: Call, message: SentMessage, page: int, period: Period) -> list[t.WSContactRemovalInfo]:
     """Return who left because of a message (lk-110, lk-112)."""
     return [
         removal_row(call, each)

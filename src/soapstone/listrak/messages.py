@@ -6,23 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from soapstone.errors import InvalidError
+from soapstone.listrak import operations as op
+from soapstone.listrak import types as t
 from soapstone.listrak.call import NO_DATE, Call
-from soapstone.listrak.operations import (
-    GetMessageAnalyticsInformation,
-    GetMessageStatus,
-    GetSavedMessageCollection,
-    GetSystemIDFromPublicID,
-    GetTransactionalMessageCollection,
-)
 from soapstone.listrak.sent_message import counting
-from soapstone.listrak.types import (
-    MessageDeliveryType,
-    SentFlag,
-    WSMessageAnalyticsInformation,
-    WSMessageStatus,
-    WSSavedMessage,
-    WSTransactionalMessage,
-)
 from soapstone.sending.messages.message import Message
 from soapstone.sending.reports import SendRecord
 from soapstone.tracking import figures
@@ -33,19 +20,19 @@ MOST_NUMBERS = 2_500
 
 # Purpose of a send → the kind of delivery; all others went to a list.
 DELIVERY_TYPES = {
-    "test": MessageDeliveryType.Test,
-    "review": MessageDeliveryType.Review,
-    "transactional": MessageDeliveryType.Transactional,
-    "letter": MessageDeliveryType.Automated,
+    "test": t.MessageDeliveryType.Test,
+    "review": t.MessageDeliveryType.Review,
+    "transactional": t.MessageDeliveryType.Transactional,
+    "letter": t.MessageDeliveryType.Automated,
 }
 
 
-def get_saved_message_collection(call: Call, request: GetSavedMessageCollection) -> list[WSSavedMessage]:
+def get_saved_message_collection(call: Call, request: op.GetSavedMessageCollection) -> list[t.WSSavedMessage]:
     """Return the saved messages of a list by number; none for an unknown list (lk-19, lk-99)."""
     if call.find_list(request.ListID) is None:
         return []
     return [
-        WSSavedMessage(
+        t.WSSavedMessage(
             SavedMsgID=each.id,
             SavedName=name_of(each),
             CreateDate=call.wall_clock(each.created_at),
@@ -56,20 +43,20 @@ def get_saved_message_collection(call: Call, request: GetSavedMessageCollection)
 
 
 def get_transactional_message_collection(
-    call: Call, request: GetTransactionalMessageCollection
-) -> list[WSTransactionalMessage]:
+    call: Call, request: op.GetTransactionalMessageCollection
+) -> list[t.WSTransactionalMessage]:
     """Return the transactional messages of a list by number; none for an unknown list (lk-19, lk-100)."""
     if call.find_list(request.ListID) is None:
         return []
     return [
-        WSTransactionalMessage(TransactionalMsgID=each.id, MessageName=name_of(each))
+        t.WSTransactionalMessage(TransactionalMsgID=each.id, MessageName=name_of(each))
         for each in call.product.messages.find(
             call.account.id, kind=MessageKind.TRANSACTIONAL, list_ids=[request.ListID]
         )
     ]
 
 
-def get_message_status(call: Call, request: GetMessageStatus) -> WSMessageStatus | None:
+def get_message_status(call: Call, request: op.GetMessageStatus) -> t.WSMessageStatus | None:
     """Return how far the sends of a message are, test copies aside; nil for an unknown one and one that is sent by none
     (lk-19, lk-101)."""
     sends = call.product.reports.of_message(call.account.id, request.MsgID)
@@ -78,25 +65,25 @@ def get_message_status(call: Call, request: GetMessageStatus) -> WSMessageStatus
     sends = [replace(each, job=call.product.jobs.asked(each.job)) for each in counting(sends)]
     flag = _flag(sends)
     ends = [each.job.finished_at for each in sends if each.job.finished_at is not None]
-    return WSMessageStatus(
+    return t.WSMessageStatus(
         MsgID=request.MsgID,
-        DeliveryType=DELIVERY_TYPES.get(sends[0].purpose, MessageDeliveryType.List),
+        DeliveryType=DELIVERY_TYPES.get(sends[0].purpose, t.MessageDeliveryType.List),
         MessageStatus=flag,
         SentCount=figures.total(figures.of_sends(call.product.database, [each.job.id for each in sends]).values()).sent,
         StartTime=call.wall_clock(min(each.job.started_at or each.job.due_at for each in sends)),
-        EndTime=call.wall_clock(max(ends)) if flag is SentFlag.Sent else NO_DATE,
+        EndTime=call.wall_clock(max(ends)) if flag is t.SentFlag.Sent else NO_DATE,
     )
 
 
-def get_system_id_from_public_id(call: Call, request: GetSystemIDFromPublicID) -> int:
+def get_system_id_from_public_id(call: Call, request: op.GetSystemIDFromPublicID) -> int:
     """Return the number of a message; 0 for an unknown one (lk-19, lk-104)."""
     message = call.product.messages.public(call.account.id, request.PublicID or "")
     return message.id if message is not None and _may_see(call, message.list_id) else 0
 
 
 def get_message_analytics_information(
-    call: Call, request: GetMessageAnalyticsInformation
-) -> list[WSMessageAnalyticsInformation]:
+    call: Call, request: op.GetMessageAnalyticsInformation
+) -> list[t.WSMessageAnalyticsInformation]:
     """Return what sent messages hand over to web analytics, by the time of their send; unknown ones are left out
     (lk-103)."""
     numbers = set(request.MsgIDs or ())
@@ -116,7 +103,7 @@ def get_message_analytics_information(
             campaigns[list_id] = {one.id: one.name for one in call.product.campaigns.all(list_id)}
         job = sent[message.id].job
         begun = job.started_at or job.due_at
-        row = WSMessageAnalyticsInformation(
+        row = t.WSMessageAnalyticsInformation(
             CampaignID=message.campaign_id or 0,
             CampaignName=campaigns[list_id].get(message.campaign_id, "") if message.campaign_id is not None else "",
             GoogleAnalyticsCampaignContent=str(message.extras.get("analytics_content", "")),
@@ -144,29 +131,29 @@ def _may_see(call: Call, list_id: int | None) -> bool:
     return call.product.lists.sees(call.login, call.account.id, list_id)
 
 
-def _flag(sends: Sequence[SendRecord]) -> SentFlag:
+def _flag(sends: Sequence[SendRecord]) -> t.SentFlag:
     """Return the state of a message's sends together: what is still to come counts more than what is over (lk-101)."""
     states = [_state(each) for each in sends]
-    for flag in (SentFlag.Sending, SentFlag.ErrorSetToRetry, SentFlag.ToBeSent):
+    for flag in (t.SentFlag.Sending, t.SentFlag.ErrorSetToRetry, t.SentFlag.ToBeSent):
         if flag in states:
             # Some groups have it, and it waits for others.
-            return SentFlag.Sending if flag is SentFlag.ToBeSent and SentFlag.Sent in states else flag
+            return t.SentFlag.Sending if flag is t.SentFlag.ToBeSent and t.SentFlag.Sent in states else flag
     # A send that was cancelled may have been made up for by a later one.
     return states[-1]
 
 
-def _state(send: SendRecord) -> SentFlag:
+def _state(send: SendRecord) -> t.SentFlag:
     job = send.job
     match job.state:
         case "completed":
-            return SentFlag.Sent
+            return t.SentFlag.Sent
         case "failed":
-            return SentFlag.ErrorSetToRetry
+            return t.SentFlag.ErrorSetToRetry
         case "cancelled":
-            return SentFlag.NotReady
+            return t.SentFlag.NotReady
     if job.paused:
-        return SentFlag.NotReady
+        return t.SentFlag.NotReady
     if job.state == "queued" and job.started_at is None:
-        return SentFlag.ToBeSent
+        return t.SentFlag.ToBeSent
     # A send that was hindered, or whose mails were refused for now, waits until it is due again.
-    return SentFlag.ErrorSetToRetry if job.state == "queued" and job.error else SentFlag.Sending
+    return t.SentFlag.ErrorSetToRetry if job.state == "queued" and job.error else t.SentFlag.Sending

@@ -6,42 +6,34 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from soapstone.errors import ConflictError, InvalidError, NotFoundError
+from soapstone.listrak import operations as op
+from soapstone.listrak import types as t
 from soapstone.listrak.call import Call, answer, not_found
-from soapstone.listrak.operations import (
-    CreateProfileAttribute,
-    CreateProfileHeader,
-    DeleteProfileAttribute,
-    DeleteProfileHeader,
-    GetProfileHeaderCollection,
-    UpdateProfileAttribute,
-    UpdateProfileHeader,
-)
-from soapstone.listrak.types import DataTypeSettings, WSProfileAttribute, WSProfileHeader
 from soapstone.lists.profiles import AttributeDraft, ProfileAttribute, ProfileHeader
 from soapstone.vocabulary.attributes import AttributeKind
 from soapstone.wire.types import Struct
 
 # Kind on the wire → kind of an attribute (lk-45).
 KINDS = {
-    DataTypeSettings.RadioButton: AttributeKind.RADIO_BUTTON,
-    DataTypeSettings.CheckBox: AttributeKind.CHECK_BOX,
-    DataTypeSettings.TextArea: AttributeKind.TEXT_AREA,
-    DataTypeSettings.Numeric: AttributeKind.NUMERIC,
-    DataTypeSettings.Text: AttributeKind.TEXT,
-    DataTypeSettings.Date: AttributeKind.DATE,
-    DataTypeSettings.ContentBlock: AttributeKind.CONTENT_BLOCK,
+    t.DataTypeSettings.RadioButton: AttributeKind.RADIO_BUTTON,
+    t.DataTypeSettings.CheckBox: AttributeKind.CHECK_BOX,
+    t.DataTypeSettings.TextArea: AttributeKind.TEXT_AREA,
+    t.DataTypeSettings.Numeric: AttributeKind.NUMERIC,
+    t.DataTypeSettings.Text: AttributeKind.TEXT,
+    t.DataTypeSettings.Date: AttributeKind.DATE,
+    t.DataTypeSettings.ContentBlock: AttributeKind.CONTENT_BLOCK,
 }
-_WIRE_KINDS: Mapping[str, DataTypeSettings] = {kind: wire for wire, kind in KINDS.items()}
+_WIRE_KINDS: Mapping[str, t.DataTypeSettings] = {kind: wire for wire, kind in KINDS.items()}
 
 
-def get_profile_header_collection(call: Call, request: GetProfileHeaderCollection) -> Struct:
+def get_profile_header_collection(call: Call, request: op.GetProfileHeaderCollection) -> Struct:
     """Return the list's headers with their attributes, both in order (lk-32, lk-45)."""
     found = call.require_list(request.ListID)
     headers = [_header(header) for header in call.product.profiles.headers(found.id)]
     return answer(request, headers)
 
 
-def create_profile_header(call: Call, request: CreateProfileHeader) -> Struct:
+def create_profile_header(call: Call, request: op.CreateProfileHeader) -> Struct:
     """Make a header, with the attributes that it brings along, all of them or nothing (lk-45, lk-48).
 
     Numbers in the request count for nothing; the header comes back with those that were given.
@@ -49,22 +41,22 @@ def create_profile_header(call: Call, request: CreateProfileHeader) -> Struct:
     return _stored(call, request, "WSProfileHeader", _create_header)
 
 
-def create_profile_attribute(call: Call, request: CreateProfileAttribute) -> Struct:
+def create_profile_attribute(call: Call, request: op.CreateProfileAttribute) -> Struct:
     """Make an attribute under a header (lk-45, lk-47, lk-48). It comes back with its number and its place."""
     return _stored(call, request, "WSProfileAttribute", _create_attribute)
 
 
-def update_profile_header(call: Call, request: UpdateProfileHeader) -> Struct:
+def update_profile_header(call: Call, request: op.UpdateProfileHeader) -> Struct:
     """Give a header another name and place; its attributes stay as they are (lk-45, lk-48)."""
     return _stored(call, request, "WSProfileHeader", _update_header)
 
 
-def update_profile_attribute(call: Call, request: UpdateProfileAttribute) -> Struct:
+def update_profile_attribute(call: Call, request: op.UpdateProfileAttribute) -> Struct:
     """Change name, length and place of an attribute; its kind and header stay (lk-45, lk-47, lk-48)."""
     return _stored(call, request, "WSProfileAttribute", _update_attribute)
 
 
-def delete_profile_header(call: Call, request: DeleteProfileHeader) -> Struct:
+def delete_profile_header(call: Call, request: op.DeleteProfileHeader) -> Struct:
     """Delete a header that has no attributes (lk-48)."""
     try:
         header = _require_header(call, request.HeaderID)
@@ -75,7 +67,7 @@ def delete_profile_header(call: Call, request: DeleteProfileHeader) -> Struct:
     return answer(request, True)
 
 
-def delete_profile_attribute(call: Call, request: DeleteProfileAttribute) -> Struct:
+def delete_profile_attribute(call: Call, request: op.DeleteProfileAttribute) -> Struct:
     """Delete an attribute and its values (lk-48)."""
     try:
         attribute = _require_attribute(call, request.AttributeID)
@@ -98,7 +90,7 @@ def _stored(call: Call, request: Struct, member: str, store: Callable[[Call, Any
     return answer(request, stored is not None, None, {member: stored})
 
 
-def _create_header(call: Call, asked: WSProfileHeader) -> WSProfileHeader | None:
+def _create_header(call: Call, asked: t.WSProfileHeader) -> t.WSProfileHeader | None:
     found = call.require_list(asked.ListID)
     drafts = [_draft(attribute) for attribute in asked.WSProfileAttributes if attribute is not None]
     number = call.product.profiles.add_header(
@@ -107,7 +99,7 @@ def _create_header(call: Call, asked: WSProfileHeader) -> WSProfileHeader | None
     return _header_of(call, number)
 
 
-def _create_attribute(call: Call, asked: WSProfileAttribute) -> WSProfileAttribute | None:
+def _create_attribute(call: Call, asked: t.WSProfileAttribute) -> t.WSProfileAttribute | None:
     header, draft = _require_header(call, asked.HeaderID), _draft(asked)
     number = call.product.profiles.add_attribute(
         call.account.id,
@@ -121,13 +113,13 @@ def _create_attribute(call: Call, asked: WSProfileAttribute) -> WSProfileAttribu
     return _attribute_of(call, number)
 
 
-def _update_header(call: Call, asked: WSProfileHeader) -> WSProfileHeader | None:
+def _update_header(call: Call, asked: t.WSProfileHeader) -> t.WSProfileHeader | None:
     header = _require_header(call, asked.HeaderID)
     call.product.profiles.change_header(call.account.id, header.id, name=asked.Name or "", position=asked.Position)
     return _header_of(call, header.id)
 
 
-def _update_attribute(call: Call, asked: WSProfileAttribute) -> WSProfileAttribute | None:
+def _update_attribute(call: Call, asked: t.WSProfileAttribute) -> t.WSProfileAttribute | None:
     attribute = _require_attribute(call, asked.AttributeID)
     call.product.profiles.change_attribute(call.account.id, attribute.id, _draft(asked))
     return _attribute_of(call, attribute.id)
@@ -147,24 +139,24 @@ def _require_attribute(call: Call, attribute_id: int) -> ProfileAttribute:
     return attribute
 
 
-def _header_of(call: Call, header_id: int) -> WSProfileHeader | None:
+def _header_of(call: Call, header_id: int) -> t.WSProfileHeader | None:
     header = call.product.profiles.header(call.account.id, header_id)
     return None if header is None else _header(header)
 
 
-def _attribute_of(call: Call, attribute_id: int) -> WSProfileAttribute | None:
+def _attribute_of(call: Call, attribute_id: int) -> t.WSProfileAttribute | None:
     attribute = call.product.profiles.attribute(call.account.id, attribute_id)
     return None if attribute is None else _attribute(attribute)
 
 
-def _draft(asked: WSProfileAttribute) -> AttributeDraft:
+def _draft(asked: t.WSProfileAttribute) -> AttributeDraft:
     return AttributeDraft(
         name=asked.Name or "", kind=KINDS[asked.DataType], max_length=asked.MaxLength, position=asked.Position
     )
 
 
-def _header(header: ProfileHeader) -> WSProfileHeader:
-    return WSProfileHeader(
+def _header(header: ProfileHeader) -> t.WSProfileHeader:
+    return t.WSProfileHeader(
         HeaderID=header.id,
         ListID=header.list_id,
         Name=header.name,
@@ -173,8 +165,8 @@ def _header(header: ProfileHeader) -> WSProfileHeader:
     )
 
 
-def _attribute(attribute: ProfileAttribute) -> WSProfileAttribute:
-    return WSProfileAttribute(
+def _attribute(attribute: ProfileAttribute) -> t.WSProfileAttribute:
+    return t.WSProfileAttribute(
         AttributeID=attribute.id,
         HeaderID=attribute.header_id,
         Name=attribute.name,

@@ -7,22 +7,11 @@ from collections.abc import Sequence
 
 from soapstone.clock import now
 from soapstone.errors import InvalidError
+from soapstone.listrak import operations as op
+from soapstone.listrak import types as t
 from soapstone.listrak.call import Call, not_found
 from soapstone.listrak.collections import CHARACTER_SETS
 from soapstone.listrak.filters import terms_of
-from soapstone.listrak.operations import (
-    ScheduleSendListMessage,
-    ScheduleSendListMessageResponse,
-    ScheduleSendListMessageWithProfileFilter,
-    ScheduleSendListMessageWithProfileFilterResponse,
-    SendListMessage,
-    SendListMessageReview,
-    SendListMessageTest,
-    SendListMessageWithProfileFilter,
-    SendSavedMessage,
-    SendSavedMessageTest,
-)
-from soapstone.listrak.types import WSMessage, WSProfileFilter
 from soapstone.lists.lists import ContactList
 from soapstone.sending.mail.mailbox import is_mailbox
 from soapstone.sending.messages.message import CHARSETS, Draft, Message, Traits
@@ -41,42 +30,42 @@ EXTRAS = {
 }
 
 
-def send_list_message(call: Call, request: SendListMessage) -> int:
+def send_list_message(call: Call, request: op.SendListMessage) -> int:
     """Send a message to a list; its number (lk-96)."""
     return _to_members(call, request.WSMessage).message.id
 
 
-def send_list_message_with_profile_filter(call: Call, request: SendListMessageWithProfileFilter) -> int:
+def send_list_message_with_profile_filter(call: Call, request: op.SendListMessageWithProfileFilter) -> int:
     """Send a message to those of a list who meet a filter; its number (lk-65, lk-96)."""
     return _to_members(call, request.WSMessage, request.ProfileFilter).message.id
 
 
-def schedule_send_list_message(call: Call, request: ScheduleSendListMessage) -> ScheduleSendListMessageResponse:
+def schedule_send_list_message(call: Call, request: op.ScheduleSendListMessage) -> op.ScheduleSendListMessageResponse:
     """Send a message to a list at a time; its number and the time (lk-96, lk-97)."""
     ticket = _to_members(call, request.WSMessage, at=request.SendDateTime)
-    return ScheduleSendListMessageResponse(
+    return op.ScheduleSendListMessageResponse(
         ScheduleSendListMessageResult=ticket.message.id, SendDateTime=call.wall_clock(ticket.job.due_at)
     )
 
 
 def schedule_send_list_message_with_profile_filter(
-    call: Call, request: ScheduleSendListMessageWithProfileFilter
-) -> ScheduleSendListMessageWithProfileFilterResponse:
+    call: Call, request: op.ScheduleSendListMessageWithProfileFilter
+) -> op.ScheduleSendListMessageWithProfileFilterResponse:
     """Send a message at a time to those of a list who meet a filter then; its number and the time (lk-96, lk-97)."""
     ticket = _to_members(call, request.WSMessage, request.ProfileFilter, at=request.SendDateTime)
-    return ScheduleSendListMessageWithProfileFilterResponse(
+    return op.ScheduleSendListMessageWithProfileFilterResponse(
         ScheduleSendListMessageWithProfileFilterResult=ticket.message.id,
         SendDateTime=call.wall_clock(ticket.job.due_at),
     )
 
 
-def send_list_message_test(call: Call, request: SendListMessageTest) -> int:
+def send_list_message_test(call: Call, request: op.SendListMessageTest) -> int:
     """Send a message to one address for a test; its number (lk-96)."""
     asked, found = asked_for(call, request.WSMessage)
     return _test(call, found, draft_of(asked), request.TestEmailAddress, traits_of(call, found, asked))
 
 
-def send_list_message_review(call: Call, request: SendListMessageReview) -> int:
+def send_list_message_review(call: Call, request: op.SendListMessageReview) -> int:
     """Send a message to the list's review group, which may be empty; its number (lk-96, lk-97)."""
     asked, found = asked_for(call, request.WSMessage)
     traits = traits_of(call, found, asked)
@@ -91,7 +80,7 @@ def send_list_message_review(call: Call, request: SendListMessageReview) -> int:
     ).message.id
 
 
-def send_saved_message(call: Call, request: SendSavedMessage) -> int:
+def send_saved_message(call: Call, request: op.SendSavedMessage) -> int:
     """Send a saved message to its own list; the number of what is sent (lk-99)."""
     message, found = saved(call, request.SavedMsgID, "saved")
     return call.product.sends.to_members(
@@ -99,20 +88,20 @@ def send_saved_message(call: Call, request: SendSavedMessage) -> int:
     ).message.id
 
 
-def send_saved_message_test(call: Call, request: SendSavedMessageTest) -> int:
+def send_saved_message_test(call: Call, request: op.SendSavedMessageTest) -> int:
     """Send a saved message to one address for a test; the number of what is sent (lk-99)."""
     message, found = saved(call, request.SavedMsgID, "saved")
     return _test(call, found, message, request.TestEmailAddress)
 
 
-def asked_for(call: Call, asked: WSMessage | None) -> tuple[WSMessage, ContactList]:
+def asked_for(call: Call, asked: t.WSMessage | None) -> tuple[t.WSMessage, ContactList]:
     """Return the message of a call and its list. Raises InvalidError and NotFoundError."""
     if asked is None:
         raise InvalidError("WSMessage is missing.")
     return asked, call.require_list(asked.ListID)
 
 
-def draft_of(asked: WSMessage) -> Draft:
+def draft_of(asked: t.WSMessage) -> Draft:
     """Return what a message says."""
     return Draft(
         subject=asked.Subject or "",
@@ -126,7 +115,7 @@ def draft_of(asked: WSMessage) -> Draft:
     )
 
 
-def traits_of(call: Call, found: ContactList, asked: WSMessage) -> Traits:
+def traits_of(call: Call, found: ContactList, asked: t.WSMessage) -> Traits:
     """Return what is kept with a message. Raises NotFoundError for a campaign that the list does not have
     (lk-98)."""
     number = asked.ListCampaignID
@@ -151,8 +140,8 @@ def saved(call: Call, number: int, kind: str) -> tuple[Message, ContactList]:
 
 def _to_members(
     call: Call,
-    asked: WSMessage | None,
-    only: Sequence[WSProfileFilter | None] | None = None,
+    asked: t.WSMessage | None,
+    only: Sequence[t.WSProfileFilter | None] | None = None,
     *,
     at: datetime.datetime | None = None,
 ) -> SendTicket:

@@ -6,20 +6,15 @@ from soapstone.accounts.visibility import ONLY_GRANTED
 from soapstone.errors import InvalidError
 from soapstone.imports.spec import ImportSpec
 from soapstone.lists.lists import ContactList
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import NO_DATE, Call, whole
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
-from soapstone.magnetmail.operations import GetUploadInitialQueueJobStatus, UploadListInitialQueue
-from soapstone.magnetmail.types import (
-    UploadGroupOption,
-    UploadInitialJob,
-    UploadInitialQueueStatus,
-    UploadJobSettings,
-)
 from soapstone.product import ReceivedUpload, received
 from soapstone.wire.faults import Fault
 
 
-def upload_list_initial_queue(call: Call, request: UploadListInitialQueue) -> UploadInitialJob:
+def upload_list_initial_queue(call: Call, request: op.UploadListInitialQueue) -> t.UploadInitialJob:
     """Queue an upload, valid or not; return the job as it was sent, with its number (mm-62, mm-64).
 
     The account is the one that the job names (mm-16). Raises Fault for a request without a job (mm-27).
@@ -28,7 +23,7 @@ def upload_list_initial_queue(call: Call, request: UploadListInitialQueue) -> Up
     if job is None:
         raise Fault("[InvalidRequest] Job is missing.")
     call = call.for_account(job.UserId)
-    return UploadInitialJob(
+    return t.UploadInitialJob(
         InitialQueueId=_enter(call, job),
         UserId=job.UserId,
         LoginId=job.LoginId,
@@ -38,15 +33,15 @@ def upload_list_initial_queue(call: Call, request: UploadListInitialQueue) -> Up
 
 
 def get_upload_initial_queue_job_status(
-    call: Call, request: GetUploadInitialQueueJobStatus
-) -> UploadInitialQueueStatus | None:
+    call: Call, request: op.GetUploadInitialQueueJobStatus
+) -> t.UploadInitialQueueStatus | None:
     """Return which upload job an entry became, or why it was refused; nothing for an unknown entry (mm-65)."""
     number = whole(request.initialQueueId)
     job = call.product.jobs.get([call.account.id], number)
     entry = call.product.initial_queue.get(call.account.id, number)
     if job is None or entry is None or not call.product.lists.sees_job(call.login, job):
         return None
-    return UploadInitialQueueStatus(
+    return t.UploadInitialQueueStatus(
         UploadId=entry.id,
         MailUserId=call.account.name,
         UploadDate=call.local(entry.submitted_at) or NO_DATE,
@@ -55,7 +50,7 @@ def get_upload_initial_queue_job_status(
     )
 
 
-def _enter(call: Call, job: UploadInitialJob) -> int:
+def _enter(call: Call, job: t.UploadInitialJob) -> int:
     """Return the number of the upload's entry in the queue."""
     account, login, entries = call.account, call.identity.login, call.product.initial_queue
     settings, group, label = job.Settings, None, ""
@@ -75,9 +70,9 @@ def _enter(call: Call, job: UploadInitialJob) -> int:
     return entries.admit(account=account, login=login, contact_list=group, upload=upload, spec=spec, label=label)
 
 
-def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, settings: UploadJobSettings) -> ImportSpec:
+def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, settings: t.UploadJobSettings) -> ImportSpec:
     """Return what the settings ask for, in the words of uploadListQueue. Raises InvalidError."""
-    replace = settings.AddReplace == UploadGroupOption.REPLACE
+    replace = settings.AddReplace == t.UploadGroupOption.REPLACE
     if group is None and settings.GroupId:
         raise InvalidError(f"Group {settings.GroupId} does not exist.")
     if group is None and replace:
@@ -100,7 +95,7 @@ def _spec(call: Call, group: ContactList | None, upload: ReceivedUpload, setting
     )
 
 
-def _names(settings: UploadJobSettings) -> dict[int, str]:
+def _names(settings: t.UploadJobSettings) -> dict[int, str]:
     """Return the names that the mappings give to columns, by column of the file (from 0); theirs count from 1
     (mm-63)."""
     names: dict[int, str] = {}

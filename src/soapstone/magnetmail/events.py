@@ -5,19 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from soapstone.addresses import is_address
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import NO_DATE, Call, whole
-from soapstone.magnetmail.operations import CreateEventSignUp, SearchPersonifySubscriptionMappings
-from soapstone.magnetmail.types import (
-    EventSignupResult,
-    PersonifySubscriptionMapping,
-    PersonifySubscriptionMappingSearchResults,
-    Registrant,
-    RegistrantSignupResult,
-)
 from soapstone.wire.faults import Fault
 
 
-def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupResult:
+def create_event_sign_up(call: Call, request: op.CreateEventSignUp) -> t.EventSignupResult:
     """Sign people up, all or none; card data is refused and kept nowhere (mm-127)."""
     given = request.SignUp
     if given is None:
@@ -39,10 +33,10 @@ def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupR
     made = call.product.event_sign_ups.sign_up(
         occasion, [_person(each) for each in people], live=given.IsSignupModeLive
     )
-    return EventSignupResult(
+    return t.EventSignupResult(
         PaidItemAPISignupValidationStatusResult=[],
         RegistrantSignupResult=[
-            RegistrantSignupResult(
+            t.RegistrantSignupResult(
                 ClientReferenceId=each.reference,
                 ConfirmationEmailStatus=False,
                 EmailAddress=each.email,
@@ -65,8 +59,8 @@ def create_event_sign_up(call: Call, request: CreateEventSignUp) -> EventSignupR
 
 
 def search_personify_subscription_mappings(
-    call: Call, request: SearchPersonifySubscriptionMappings
-) -> PersonifySubscriptionMappingSearchResults:
+    call: Call, request: op.SearchPersonifySubscriptionMappings
+) -> t.PersonifySubscriptionMappingSearchResults:
     """Return mappings whose type and identifier are the given ones; empty is any (mm-129)."""
     wanted = request.criteria.ObjectInPersonify if request.criteria else None
     found = call.product.mappings.find(
@@ -76,7 +70,7 @@ def search_personify_subscription_mappings(
         login=call.login,
     )
     rows = [
-        PersonifySubscriptionMapping(
+        t.PersonifySubscriptionMapping(
             ID=each.id,
             MailUserId=call.account.name,
             RealMagnetObjectId=each.own_id,
@@ -89,10 +83,10 @@ def search_personify_subscription_mappings(
         )
         for each in found
     ]
-    return PersonifySubscriptionMappingSearchResults(Count=len(rows), data=rows)
+    return t.PersonifySubscriptionMappingSearchResults(Count=len(rows), data=rows)
 
 
-def _person(given: Registrant) -> dict[str, Any]:
+def _person(given: t.Registrant) -> dict[str, Any]:
     answers = {
         str(int(each.QuestionItemId or 0)): [each.QuestionItemData or "", each.QuestionItemOtherOptionData or ""]
         for each in given.QuestionItem or []
@@ -107,8 +101,8 @@ def _person(given: Registrant) -> dict[str, Any]:
     }
 
 
-def _refused(code: str, sentence: str) -> EventSignupResult:
-    return EventSignupResult(
+def _refused(code: str, sentence: str) -> t.EventSignupResult:
+    return t.EventSignupResult(
         PaidItemAPISignupValidationStatusResult=[],
         RegistrantSignupResult=[],
         ResultCode=1,

@@ -6,23 +6,10 @@ from typing import Any
 
 from soapstone.errors import NameTakenError
 from soapstone.lists.lists import ContactList
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import NO_DATE, Call, page_size, whole
 from soapstone.magnetmail.errors import INVALID_ARGUMENT, NAME_EXISTS, SEE_ERROR_OBJECT, error_object, no_error
-from soapstone.magnetmail.operations import (
-    addGroup,
-    getGroupDetails,
-    getGroupRecipients,
-    getGroupRecipientsCount,
-    getGroups,
-    getGroupsUTC,
-)
-from soapstone.magnetmail.types import (
-    GroupRecipient,
-    GroupRecipients,
-    MailRecipientGroup,
-    SaveResult,
-    group,
-)
 
 LONGEST_NAME = 255
 
@@ -30,7 +17,7 @@ LONGEST_NAME = 255
 PICKS = {0: False, 1: True}
 
 
-def add_group(call: Call, request: addGroup) -> SaveResult:
+def add_group(call: Call, request: op.addGroup) -> t.SaveResult:
     """Create a group (mm-19, mm-91)."""
     name = (request.group_name or "").strip()
     if not name:
@@ -49,21 +36,21 @@ def add_group(call: Call, request: addGroup) -> SaveResult:
         )
     except NameTakenError:
         return _refused(NAME_EXISTS, f"There is a group named {name} already.")
-    return SaveResult(error=0, errorObj=no_error(), id=made.id, msg="The group has successfully been added!")
+    return t.SaveResult(error=0, errorObj=no_error(), id=made.id, msg="The group has successfully been added!")
 
 
-def get_groups(call: Call, request: getGroups) -> list[group]:
+def get_groups(call: Call, request: op.getGroups) -> list[t.group]:
     """Return the groups that the login may see, by number."""
-    return [group(**_common(call, each)) for each in _groups(call, request)]
+    return [t.group(**_common(call, each)) for each in _groups(call, request)]
 
 
-def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGroup | None:
+def get_group_details(call: Call, request: op.getGroupDetails) -> t.MailRecipientGroup | None:
     """Return one group with its totals; nothing for an unknown one (mm-24)."""
     found = _find(call, request.groupId)
     if found is None:
         return None
     totals = call.product.lists.totals(found)
-    return MailRecipientGroup(
+    return t.MailRecipientGroup(
         **_common(call, found),
         TotalInGroup=totals.members,
         TotalEmailAndFaxSuppressed=totals.both_shut,
@@ -73,11 +60,11 @@ def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGrou
     )
 
 
-def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipients:
+def get_group_recipients(call: Call, request: op.getGroupRecipients) -> t.GroupRecipients:
     """Return one page of members by recipient id (mm-36 to mm-40); an unknown group has none (mm-25)."""
     found = _find(call, request.groupId)
     if found is None:
-        return GroupRecipients(recipients=[])
+        return t.GroupRecipients(recipients=[])
     size = page_size(request.pageCount)
     members = call.product.page_marks.get(
         ("members", found.id),
@@ -86,25 +73,26 @@ def get_group_recipients(call: Call, request: getGroupRecipients) -> GroupRecipi
         lambda after, offset, limit: call.product.members.page(found.id, after=after, offset=offset, limit=limit),
         lambda member: member.contact_id,
     )
-    return GroupRecipients(
+    return t.GroupRecipients(
         recipients=[
-            GroupRecipient(EmailId=m.email, CustomMemberId=m.custom_id, RecipientId=str(m.contact_id)) for m in members
+            t.GroupRecipient(EmailId=m.email, CustomMemberId=m.custom_id, RecipientId=str(m.contact_id))
+            for m in members
         ]
     )
 
 
-def get_group_recipients_count(call: Call, request: getGroupRecipientsCount) -> int:
+def get_group_recipients_count(call: Call, request: op.getGroupRecipientsCount) -> int:
     """Return the number of members; 0 for an unknown group (mm-25)."""
     found = _find(call, request.groupId)
     return found.members if found else 0
 
 
-def get_groups_utc(call: Call, request: getGroupsUTC) -> list[group]:
+def get_groups_utc(call: Call, request: op.getGroupsUTC) -> list[t.group]:
     """Return the same with dates in UTC (mm-28, mm-30)."""
-    return [group(**_common(call, each, utc=True)) for each in _groups(call, request)]
+    return [t.group(**_common(call, each, utc=True)) for each in _groups(call, request)]
 
 
-def _groups(call: Call, request: getGroups | getGroupsUTC) -> list[ContactList]:
+def _groups(call: Call, request: op.getGroups | op.getGroupsUTC) -> list[ContactList]:
     return call.product.lists.all(
         call.account.id,
         call.identity.login,
@@ -130,6 +118,6 @@ def _common(call: Call, found: ContactList, *, utc: bool = False) -> dict[str, A
     }
 
 
-def _refused(number: int, sentence: str) -> SaveResult:
+def _refused(number: int, sentence: str) -> t.SaveResult:
     particulars = error_object(number, sentence, component="Group", function="addGroup")
-    return SaveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)
+    return t.SaveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)

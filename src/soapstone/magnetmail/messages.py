@@ -8,26 +8,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from soapstone.errors import InvalidError, MessageInQueueError, NotFoundError, SoapstoneError
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import NO_DATE, Call
 from soapstone.magnetmail.errors import SEE_ERROR_OBJECT, error_object, lower_case, no_error, number_of
-from soapstone.magnetmail.operations import (
-    GetMessageDetails,
-    createMagnetMailMessage,
-    editMagnetMailMessage,
-    getMessageList,
-    getMessageListUtc,
-    getMessages,
-    getMessagesUTC,
-)
-from soapstone.magnetmail.types import (
-    CharacterSet,
-    JobToGroup,
-    Message,
-    MessageDetails,
-    MessageList,
-    bool_special,
-    createEditMessageResult,
-)
 from soapstone.sending.messages import message as house
 from soapstone.sending.messages.content import check_size
 from soapstone.sending.messages.hyperlinks import hyperlinks
@@ -37,13 +21,13 @@ KIND: Final = MessageKind.MAGNETMAIL
 LONGEST_NAME = 255
 
 # What a message is made for → how its mails are written (mm-95).
-CHARSETS = {CharacterSet.Western: "iso-8859-1", CharacterSet.International: "utf-8"}
+CHARSETS = {t.CharacterSet.Western: "iso-8859-1", t.CharacterSet.International: "utf-8"}
 BLOCKS = ("html_version_block1", "html_version_block2", "html_version_block3")
 FAX_DOCUMENTS = ("fax_doc_1", "fax_doc_2", "fax_doc_3", "fax_doc_4", "fax_doc_5")
 # Members that are kept as they came, beside what the product itself knows of a message.
 SWITCHES = ("is_fax_merged", "is_fax_only", "is_copy_paste_template", "is_auto_unsubscribe_link")
 KEPT = (*BLOCKS, *FAX_DOCUMENTS, "text_version", "template_id", *SWITCHES)
-PICKS = {bool_special.no: False, bool_special.yes: True, bool_special.all: None}
+PICKS = {t.bool_special.no: False, t.bool_special.yes: True, t.bool_special.all: None}
 
 # Messages that are read at a time.
 BATCH = 200
@@ -53,27 +37,27 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 # A name that stands before an address without quotes; merge fields may stand in it.
 _OPEN_NAME = re.compile(r"[^\"<>(),:;@\\]*")
 
-Listing = getMessages | getMessagesUTC | getMessageList | getMessageListUtc
+Listing = op.getMessages | op.getMessagesUTC | op.getMessageList | op.getMessageListUtc
 
 
-def create_message(call: Call, request: createMagnetMailMessage) -> createEditMessageResult:
+def create_message(call: Call, request: op.createMagnetMailMessage) -> t.createEditMessageResult:
     """Store a message; its number and dates are ours (mm-97)."""
     return _Storing(call, request.message, "createMagnetMailMessage").create()
 
 
-def edit_message(call: Call, request: editMagnetMailMessage) -> createEditMessageResult:
+def edit_message(call: Call, request: op.editMagnetMailMessage) -> t.createEditMessageResult:
     """Replace all of a message that does not wait to be sent (mm-97)."""
     return _Storing(call, request.message, "editMagnetMailMessage").edit()
 
 
-def get_message_details(call: Call, request: GetMessageDetails) -> MessageDetails | None:
+def get_message_details(call: Call, request: op.GetMessageDetails) -> t.MessageDetails | None:
     """Return one message as it was stored; nothing for an unknown one (mm-24)."""
     found = message_of(call, request.MessageId)
     if found is None:
         return None
     departures = call.product.reports.departures(call.account.id, kind=KIND, message_id=found.id, login=call.login)
     sent = [each.at for each in departures]
-    return MessageDetails(
+    return t.MessageDetails(
         **_kept(found),
         message_id=found.id,
         loginid=found.login_id,
@@ -98,22 +82,22 @@ def _kept(found: house.Message) -> dict[str, Any]:
     return kept
 
 
-def get_messages(call: Call, request: getMessages) -> list[MessageList]:
+def get_messages(call: Call, request: op.getMessages) -> list[t.MessageList]:
     """Return messages by number, each with the groups it went to (mm-109)."""
     return list(_with_groups(call, request))
 
 
-def get_messages_utc(call: Call, request: getMessagesUTC) -> list[MessageList]:
+def get_messages_utc(call: Call, request: op.getMessagesUTC) -> list[t.MessageList]:
     """Return the same with dates in UTC (mm-28, mm-30)."""
     return list(_with_groups(call, request, utc=True))
 
 
-def get_message_list(call: Call, request: getMessageList) -> list[Message]:
+def get_message_list(call: Call, request: op.getMessageList) -> list[t.Message]:
     """Return messages by number (mm-109)."""
     return [message for message, _ in _listed(call, request)]
 
 
-def get_message_list_utc(call: Call, request: getMessageListUtc) -> list[Message]:
+def get_message_list_utc(call: Call, request: op.getMessageListUtc) -> list[t.Message]:
     """Return the same with dates in UTC (mm-28, mm-30)."""
     return [message for message, _ in _listed(call, request, utc=True)]
 
@@ -150,7 +134,7 @@ def sender_text(name: str, address: str) -> str:
     return f"{name} <{address}>"
 
 
-def draft_of(given: MessageDetails) -> house.Draft:
+def draft_of(given: t.MessageDetails) -> house.Draft:
     """Return the parts of a message that is stored in this form."""
     from_name, from_address = sender_of(given.FromAddress)
     return house.Draft(
@@ -163,7 +147,7 @@ def draft_of(given: MessageDetails) -> house.Draft:
     )
 
 
-def extras_of(given: MessageDetails) -> dict[str, Any]:
+def extras_of(given: t.MessageDetails) -> dict[str, Any]:
     """Return the members that are kept as they came."""
     return {member: getattr(given, member) for member in KEPT}
 
@@ -171,12 +155,12 @@ def extras_of(given: MessageDetails) -> dict[str, Any]:
 class _Storing:
     """One call that stores a message."""
 
-    def __init__(self, call: Call, given: MessageDetails | None, function: str) -> None:
+    def __init__(self, call: Call, given: t.MessageDetails | None, function: str) -> None:
         self._given = given
         self._call = call if given is None else call.for_account(given.user_id)
         self._function = function
 
-    def create(self) -> createEditMessageResult:
+    def create(self) -> t.createEditMessageResult:
         try:
             draft, traits = self._read()
             login_id = self._call.identity.login.id
@@ -191,7 +175,7 @@ class _Storing:
             return self._refusal(error)
         return self._stored(made, "Message created successfully", kept=False)
 
-    def edit(self) -> createEditMessageResult:
+    def edit(self) -> t.createEditMessageResult:
         number = (self._given.message_id if self._given else None) or 0
         try:
             draft, traits = self._read()
@@ -239,8 +223,8 @@ class _Storing:
         }
         return draft, traits
 
-    def _stored(self, made: house.Message, text: str, *, kept: bool) -> createEditMessageResult:
-        return createEditMessageResult(
+    def _stored(self, made: house.Message, text: str, *, kept: bool) -> t.createEditMessageResult:
+        return t.createEditMessageResult(
             error=0,
             errorObj=lower_case(no_error()),
             links_already_exists=kept,
@@ -250,10 +234,10 @@ class _Storing:
             msg=text,
         )
 
-    def _refusal(self, error: SoapstoneError, sentence: str = "") -> createEditMessageResult:
+    def _refusal(self, error: SoapstoneError, sentence: str = "") -> t.createEditMessageResult:
         sentence = sentence or str(error)
         particulars = error_object(number_of(error), sentence, component="Message", function=self._function)
-        return createEditMessageResult(
+        return t.createEditMessageResult(
             error=SEE_ERROR_OBJECT,
             errorObj=lower_case(particulars),
             links_already_exists=False,
@@ -264,13 +248,13 @@ class _Storing:
         )
 
 
-def _with_groups(call: Call, request: Listing, *, utc: bool = False) -> Iterator[MessageList]:
+def _with_groups(call: Call, request: Listing, *, utc: bool = False) -> Iterator[t.MessageList]:
     names = {group.id: group.name for group in call.groups}
     for message, departures in _listed(call, request, utc=utc):
-        yield MessageList(
+        yield t.MessageList(
             message=message,
             GroupsEmailSentTo=[
-                JobToGroup(group_id=list_id, group_name=names[list_id], sent_date=_date(call, at, utc))
+                t.JobToGroup(group_id=list_id, group_name=names[list_id], sent_date=_date(call, at, utc))
                 for list_id, at in departures
                 if list_id in names
             ],
@@ -280,7 +264,7 @@ def _with_groups(call: Call, request: Listing, *, utc: bool = False) -> Iterator
 
 def _listed(
     call: Call, request: Listing, *, utc: bool = False
-) -> Iterator[tuple[Message, list[tuple[int | None, datetime.datetime]]]]:
+) -> Iterator[tuple[t.Message, list[tuple[int | None, datetime.datetime]]]]:
     """Yield the messages that a listing asks for, each with its sends: list and time."""
     created_from, created_before = call.range(request.createStartDate, request.createEndDate, utc=utc)
     sent_from, sent_before = call.range(request.sentStartDate, request.sentEndDate, utc=utc)
@@ -297,7 +281,7 @@ def _listed(
         has_fax = any(found.extras.get(name) for name in ("is_fax_only", *FAX_DOCUMENTS))
         if with_fax not in (None, has_fax) or with_mail not in (None, has_mail(found)):
             continue
-        message = Message(
+        message = t.Message(
             message_id=found.id,
             loginid=found.login_id or 0,
             user_id=call.account.name,

@@ -8,19 +8,12 @@ from soapstone.contacts.changes import Cause
 from soapstone.contacts.contacts import NoIdentifierError, RecipientExistsError, UnknownListError
 from soapstone.contacts.history import Mailing
 from soapstone.errors import ForbiddenError, SoapstoneError
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import NO_DATE, Call, number_in
 from soapstone.magnetmail.errors import NOT_FOUND, SEE_ERROR_OBJECT, error_object, lower_case, no_error, number_of
-from soapstone.magnetmail.operations import (
-    addRecipient,
-    editRecipient,
-    editRecipientGroups,
-    getRecipientDetails,
-    getRecipientGroups,
-    getRecipientHistory,
-)
 from soapstone.magnetmail.recipient import COLUMNS, columns, wire
 from soapstone.magnetmail.sent_status import sent_status
-from soapstone.magnetmail.types import Recipient, RecipientGroup, email_history, link, recipient_history, saveResult
 
 EXISTS = 1005
 NO_EMAIL = 1003
@@ -29,7 +22,7 @@ NO_EMAIL = 1003
 BATCH = 500
 
 
-def add_recipient(call: Call, request: addRecipient) -> saveResult:
+def add_recipient(call: Call, request: op.addRecipient) -> t.saveResult:
     """Add a new recipient and put it into groups (mm-19, mm-72, mm-73)."""
     groups = list(request.Groups or [])
     for number in groups:
@@ -43,7 +36,7 @@ def add_recipient(call: Call, request: addRecipient) -> saveResult:
     return _saved(made, "Recipient added successfully")
 
 
-def edit_recipient(call: Call, request: editRecipient) -> saveResult:
+def edit_recipient(call: Call, request: op.editRecipient) -> t.saveResult:
     """Replace all fields of a recipient; groups stay (mm-74, mm-75)."""
     fields = columns(request, COLUMNS) | {"text_only": request.text_only}
     try:
@@ -54,20 +47,20 @@ def edit_recipient(call: Call, request: editRecipient) -> saveResult:
     return _saved(request.recipient_id, "Recipient edited successfully")
 
 
-def get_recipient_details(call: Call, request: getRecipientDetails) -> Recipient | None:
+def get_recipient_details(call: Call, request: op.getRecipientDetails) -> t.Recipient | None:
     """Return a recipient by number; nothing for an unknown one (mm-24)."""
     person = call.product.contacts.get(call.account.id, request.recipient_id, login=call.login)
     return None if person is None else wire(call, person)
 
 
-def get_recipient_groups(call: Call, request: getRecipientGroups) -> list[RecipientGroup]:
+def get_recipient_groups(call: Call, request: op.getRecipientGroups) -> list[t.RecipientGroup]:
     """Return a recipient's groups, by number, or else by address or custom id (mm-82)."""
     contact_id = _named(call, request.recipient)
     if contact_id is None:
         return []
     mine = set(call.product.contacts.lists_of(call.account.id, contact_id))
     return [
-        RecipientGroup(
+        t.RecipientGroup(
             Id=group.id,
             Name=group.name,
             Created=call.local(group.created_at),
@@ -81,7 +74,7 @@ def get_recipient_groups(call: Call, request: getRecipientGroups) -> list[Recipi
     ]
 
 
-def edit_recipient_groups(call: Call, request: editRecipientGroups) -> bool:
+def edit_recipient_groups(call: Call, request: op.editRecipientGroups) -> bool:
     """Add a recipient to groups and remove it from others, all or nothing (mm-80, mm-81)."""
     joined, left = set(request.new_groups or []), set(request.unsubscribed_groups or [])
     if not joined | left <= {group.id for group in call.groups}:
@@ -92,19 +85,19 @@ def edit_recipient_groups(call: Call, request: editRecipientGroups) -> bool:
     )
 
 
-def get_recipient_history(call: Call, request: getRecipientHistory) -> recipient_history | None:
+def get_recipient_history(call: Call, request: op.getRecipientHistory) -> t.recipient_history | None:
     """Return the mails to a recipient; nothing for an unknown one (mm-24, mm-86)."""
     product, account_id = call.product, call.account.id
     if product.contacts.get(account_id, request.recipient_id, login=call.login) is None:
         return None
     mailings = product.history.mailings(account_id, request.recipient_id, login=call.login)
-    told: list[email_history] = []
+    told: list[t.email_history] = []
     for start in range(0, len(mailings), BATCH):
         told += _told(call, mailings[start : start + BATCH])
-    return recipient_history(emailHistory=told, faxHistory=[], formHistory=[])
+    return t.recipient_history(emailHistory=told, faxHistory=[], formHistory=[])
 
 
-def _told(call: Call, mailings: Sequence[Mailing]) -> list[email_history]:
+def _told(call: Call, mailings: Sequence[Mailing]) -> list[t.email_history]:
     """Return mails with what became of them."""
     reports, numbers = call.product.event_reports, [mailing.delivery_id for mailing in mailings]
     bounces, activities, clicked = reports.bounces(numbers), reports.activities(numbers), reports.clicked_urls(numbers)
@@ -114,14 +107,14 @@ def _told(call: Call, mailings: Sequence[Mailing]) -> list[email_history]:
         bounce, activity = bounces.get(mailing.delivery_id), activities.get(mailing.delivery_id)
         status = sent_status(mailing.state, mailing.reply, None if bounce is None else bounce.bounce_class)
         told.append(
-            email_history(
+            t.email_history(
                 message_name=mailing.name,
                 message_id=mailing.message_id,
                 sent_date=call.local(mailing.at) or NO_DATE,
                 open_date=call.local(None if activity is None else activity.opened_at) or NO_DATE,
                 send_result=status.value,
                 links=[
-                    link(link_url=url, link_url_id=links[mailing.message_id, url], website_links=[])
+                    t.link(link_url=url, link_url_id=links[mailing.message_id, url], website_links=[])
                     for url in clicked.get(mailing.delivery_id, ())
                 ],
             )
@@ -129,7 +122,7 @@ def _told(call: Call, mailings: Sequence[Mailing]) -> list[email_history]:
     return told
 
 
-def _named(call: Call, given: Recipient | None) -> int | None:
+def _named(call: Call, given: t.Recipient | None) -> int | None:
     if given is None:
         return None
     if (given.id or "").strip():
@@ -140,15 +133,15 @@ def _named(call: Call, given: Recipient | None) -> int | None:
     )
 
 
-def _saved(number: int, text: str) -> saveResult:
-    return saveResult(error=0, errorObj=lower_case(no_error()), id=number, msg=text)
+def _saved(number: int, text: str) -> t.saveResult:
+    return t.saveResult(error=0, errorObj=lower_case(no_error()), id=number, msg=text)
 
 
-def _refusal(function: str, error: SoapstoneError, email: str | None) -> saveResult:
+def _refusal(function: str, error: SoapstoneError, email: str | None) -> t.saveResult:
     """Return the answer to values that cannot be stored; `email` is the address that was given."""
     if isinstance(error, RecipientExistsError):
         # A business code straight in `error` (mm-19, mm-21).
-        return saveResult(error=EXISTS, errorObj=lower_case(no_error()), id=error.contact_id, msg="RECIPIENT_EXISTS")
+        return t.saveResult(error=EXISTS, errorObj=lower_case(no_error()), id=error.contact_id, msg="RECIPIENT_EXISTS")
     if isinstance(error, NoIdentifierError) and error.field == "email":
         # Seen on the wire with an empty message and an empty msg (mm-19).
         return _refused(function, NO_EMAIL, "")
@@ -163,6 +156,6 @@ def _refusal(function: str, error: SoapstoneError, email: str | None) -> saveRes
     return _refused(function, number_of(error), sentence)
 
 
-def _refused(function: str, number: int, sentence: str) -> saveResult:
+def _refused(function: str, number: int, sentence: str) -> t.saveResult:
     particulars = lower_case(error_object(number, sentence, component="Recipient", function=function))
-    return saveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)
+    return t.saveResult(error=SEE_ERROR_OBJECT, errorObj=particulars, id=0, msg=sentence)

@@ -7,25 +7,14 @@ from collections.abc import Sequence
 from soapstone.contacts.contacts import Contact as Person
 from soapstone.contacts.history import together
 from soapstone.contacts.search import Example
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import LARGEST_PAGE, NO_DATE, Call, number_in, page_size
-from soapstone.magnetmail.operations import (
-    getSavedSearches,
-    getSubscribedRecipients,
-    runSavedSearch,
-    searchForRecipients,
-)
 from soapstone.magnetmail.recipient import columns, wire
-from soapstone.magnetmail.types import (
-    MagnetMailQueries,
-    Recipient,
-    RecipientSearchCriteria,
-    RecipientSearchResults,
-    subscription,
-)
 from soapstone.wire.faults import Fault
 
 
-def search_for_recipients(call: Call, request: searchForRecipients) -> RecipientSearchResults:
+def search_for_recipients(call: Call, request: op.searchForRecipients) -> t.RecipientSearchResults:
     """Return one page of those who match an example (mm-36, mm-37, mm-78, mm-79). The account may be named in it
     (mm-9)."""
     criteria = request.criteria
@@ -34,17 +23,17 @@ def search_for_recipients(call: Call, request: searchForRecipients) -> Recipient
     call = call.for_account(criteria.mail_user_id)
     example = _example(call, criteria)
     if example is None:
-        return RecipientSearchResults(recipients=[])
+        return t.RecipientSearchResults(recipients=[])
     size = page_size(criteria.pageSize)
     people = _page(call, example, criteria.pageNo, size)
-    return RecipientSearchResults(recipients=[wire(call, person) for person in people])
+    return t.RecipientSearchResults(recipients=[wire(call, person) for person in people])
 
 
-def get_saved_searches(call: Call, request: getSavedSearches) -> list[MagnetMailQueries]:
+def get_saved_searches(call: Call, request: op.getSavedSearches) -> list[t.MagnetMailQueries]:
     """Return the saved searches; an empty name and login 0 mean all (mm-84)."""
     name = (request.search_name or "").strip()
     return [
-        MagnetMailQueries(
+        t.MagnetMailQueries(
             Search_Name=each.name,
             Search_Id=str(each.id),
             Create_Date=f"{call.local(each.created_at):%Y-%m-%dT%H:%M:%S}",
@@ -55,10 +44,10 @@ def get_saved_searches(call: Call, request: getSavedSearches) -> list[MagnetMail
     ]
 
 
-def run_saved_search(call: Call, request: runSavedSearch) -> list[Recipient]:
+def run_saved_search(call: Call, request: op.runSavedSearch) -> list[t.Recipient]:
     """Return the recipients that a saved search finds; none for an unknown one (mm-83, mm-84)."""
     saved = call.product.saved_searches.named(call.account.id, request.search_name or "")
-    found: list[Recipient] = []
+    found: list[t.Recipient] = []
     page = 0
     while saved is not None:
         page += 1
@@ -69,7 +58,7 @@ def run_saved_search(call: Call, request: runSavedSearch) -> list[Recipient]:
     return found
 
 
-def get_subscribed_recipients(call: Call, request: getSubscribedRecipients) -> list[subscription]:
+def get_subscribed_recipients(call: Call, request: op.getSubscribedRecipients) -> list[t.subscription]:
     """Return who came to groups or changed within the range (mm-85)."""
     visible = {group.id for group in call.groups}
     wanted = visible & set(request.group_ids) if request.group_ids else visible
@@ -87,7 +76,7 @@ def get_subscribed_recipients(call: Call, request: getSubscribedRecipients) -> l
         for person in call.product.contacts.many(call.account.id, [each.contact_id for each in found], login=call.login)
     }
     return [
-        subscription(
+        t.subscription(
             recipient=wire(call, people[each.contact_id]),
             add_update_date=call.local(each.at) or NO_DATE,
             groups=list(each.list_ids),
@@ -109,7 +98,7 @@ def _page(call: Call, example: Example, page: int, size: int) -> Sequence[Person
     )
 
 
-def _example(call: Call, criteria: RecipientSearchCriteria) -> Example | None:
+def _example(call: Call, criteria: t.RecipientSearchCriteria) -> Example | None:
     """Return the example; None for one that no contact can match."""
     number = number_in(criteria.id)
     if number is None and (criteria.id or "").strip():

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 from soapstone.contacts.channels import Identity
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import Call
-from soapstone.magnetmail.operations import getSuppressedRecipientList, uploadSuppressionList
 from soapstone.magnetmail.recipient import columns, wire
-from soapstone.magnetmail.types import (
-    RecipientExtended,
-    RecipientExtendedField,
-    RecipientSuppressionResult,
-    SuppressionIdentity,
-    SuppressionType,
-)
 from soapstone.wire.faults import Fault
 
 # What names people → field of a person.
-IDENTITIES: dict[SuppressionIdentity, Identity] = {
-    SuppressionIdentity.CustomId: "custom_id",
-    SuppressionIdentity.Email: "email",
-    SuppressionIdentity.Fax: "fax",
+IDENTITIES: dict[t.SuppressionIdentity, Identity] = {
+    t.SuppressionIdentity.CustomId: "custom_id",
+    t.SuppressionIdentity.Email: "email",
+    t.SuppressionIdentity.Fax: "fax",
 }
 # Combination on the wire → channels.
 CHANNELS = {
-    SuppressionType.Email: frozenset({"email"}),
-    SuppressionType.Fax: frozenset({"fax"}),
-    SuppressionType.EmailAndFax: frozenset({"email", "fax"}),
-    SuppressionType.SMS: frozenset({"sms"}),
-    SuppressionType.EmailAndSms: frozenset({"email", "sms"}),
-    SuppressionType.FaxAndSms: frozenset({"fax", "sms"}),
-    SuppressionType.EmailFaxAndSms: frozenset({"email", "fax", "sms"}),
+    t.SuppressionType.Email: frozenset({"email"}),
+    t.SuppressionType.Fax: frozenset({"fax"}),
+    t.SuppressionType.EmailAndFax: frozenset({"email", "fax"}),
+    t.SuppressionType.SMS: frozenset({"sms"}),
+    t.SuppressionType.EmailAndSms: frozenset({"email", "sms"}),
+    t.SuppressionType.FaxAndSms: frozenset({"fax", "sms"}),
+    t.SuppressionType.EmailFaxAndSms: frozenset({"email", "fax", "sms"}),
 }
 TYPES = {channels: kind for kind, channels in CHANNELS.items()}
 
 
-def upload_suppression_list(call: Call, request: uploadSuppressionList) -> RecipientSuppressionResult:
+def upload_suppression_list(call: Call, request: op.uploadSuppressionList) -> t.RecipientSuppressionResult:
     """Shut channels for people; unknown ones are created (mm-124, mm-125)."""
     given = request.suppressionlist
     if given is None:
@@ -44,10 +38,10 @@ def upload_suppression_list(call: Call, request: uploadSuppressionList) -> Recip
     ]
     identity, channels = IDENTITIES[given.suppressby], CHANNELS[given.type]
     done = call.product.channels.shut(call.account, people, identity, channels, login=call.login)
-    return RecipientSuppressionResult(new_added=done.added, total_updated=done.updated)
+    return t.RecipientSuppressionResult(new_added=done.added, total_updated=done.updated)
 
 
-def get_suppressed_recipient_list(call: Call, request: getSuppressedRecipientList) -> list[RecipientExtended]:
+def get_suppressed_recipient_list(call: Call, request: op.getSuppressedRecipientList) -> list[t.RecipientExtended]:
     """Return who was suppressed within the range, in a group or in all, with the enhanced fields (mm-126)."""
     group_id = request.group_id or 0
     if group_id and call.group(group_id) is None:
@@ -60,12 +54,12 @@ def get_suppressed_recipient_list(call: Call, request: getSuppressedRecipientLis
     attributes = [attribute for each in groups for attribute in call.product.profiles.attributes(each)]
     profiles = call.product.channels.profiles([person.id for person in people], login=call.login)
     return [
-        RecipientExtended(
+        t.RecipientExtended(
             recipient=wire(call, person),
             extended_field=[
-                RecipientExtendedField(field_name="SuppressionType", field_value=TYPES[person.channels_shut]),
+                t.RecipientExtendedField(field_name="SuppressionType", field_value=TYPES[person.channels_shut]),
                 *(
-                    RecipientExtendedField(
+                    t.RecipientExtendedField(
                         field_name=attribute.name,
                         field_value=profiles.get(person.id, {}).get(str(attribute.id), ""),
                     )

@@ -5,26 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import NO_DATE, Call, page_size
-from soapstone.magnetmail.operations import (
-    GetMessageLinkTracking,
-    GetMessageOpenTracking,
-    GetMessageSentTracking,
-    getOverallTracking,
-    getTrackingData,
-)
 from soapstone.magnetmail.sent_status import event_status
-from soapstone.magnetmail.types import (
-    JobToGroup,
-    MessageLinkTrackingData,
-    MessageLinkTrackingResults,
-    MessageOpenTrackingResults,
-    MessageSentTrackingData,
-    MessageSentTrackingResults,
-    MessageTrackingData,
-    MessageTrackingReportType,
-    TrackingData,
-)
 from soapstone.sending.messages.message import Message
 from soapstone.tracking import figures
 from soapstone.tracking.message_unsubscribes import UnsubscribeQuery
@@ -33,27 +17,27 @@ from soapstone.vocabulary.tracking import MailEventKind
 from soapstone.wire.faults import Fault
 
 
-def get_overall_tracking(call: Call, request: getOverallTracking) -> TrackingData | None:
+def get_overall_tracking(call: Call, request: op.getOverallTracking) -> t.TrackingData | None:
     """Return the figures of a message, of one group or of all; nothing for an unknown one (mm-24, mm-112)."""
     return _totals(call, request.message_id, request.group_id)
 
 
-def get_tracking_data(call: Call, request: getTrackingData) -> TrackingData | None:
+def get_tracking_data(call: Call, request: op.getTrackingData) -> t.TrackingData | None:
     """Return the same figures (mm-111)."""
     return _totals(call, request.message_id, request.group_id)
 
 
-def get_message_sent_tracking(call: Call, request: GetMessageSentTracking) -> MessageSentTrackingResults:
+def get_message_sent_tracking(call: Call, request: op.GetMessageSentTracking) -> t.MessageSentTrackingResults:
     """Return one page of sent mails by date, with what became of each (mm-36, mm-39, mm-116)."""
     page = _events(call, request.criteria, MailEventKind.SENT)
     bounces = call.product.event_reports.bounces([each.delivery_id for each in page.events if each.delivery_id])
     classes = {number: bounce.bounce_class for number, bounce in bounces.items()}
-    return MessageSentTrackingResults(
+    return t.MessageSentTrackingResults(
         Count=page.total,
         data=[
-            MessageSentTrackingData(
+            t.MessageSentTrackingData(
                 **_common(call, event),
-                Type=MessageTrackingReportType.Sent,
+                Type=t.MessageTrackingReportType.Sent,
                 Status=event_status(classes.get(event.delivery_id or 0)),
             )
             for event in page.events
@@ -61,19 +45,21 @@ def get_message_sent_tracking(call: Call, request: GetMessageSentTracking) -> Me
     )
 
 
-def get_message_open_tracking(call: Call, request: GetMessageOpenTracking) -> MessageOpenTrackingResults:
+def get_message_open_tracking(call: Call, request: op.GetMessageOpenTracking) -> t.MessageOpenTrackingResults:
     """Return one page of opens by date: every open is one (mm-109, mm-116)."""
     page = _events(call, request.criteria, MailEventKind.OPEN)
-    rows = [MessageTrackingData(**_common(call, each), Type=MessageTrackingReportType.Opened) for each in page.events]
-    return MessageOpenTrackingResults(Count=page.total, data=rows)
+    rows = [
+        t.MessageTrackingData(**_common(call, each), Type=t.MessageTrackingReportType.Opened) for each in page.events
+    ]
+    return t.MessageOpenTrackingResults(Count=page.total, data=rows)
 
 
-def get_message_link_tracking(call: Call, request: GetMessageLinkTracking) -> MessageLinkTrackingResults:
+def get_message_link_tracking(call: Call, request: op.GetMessageLinkTracking) -> t.MessageLinkTrackingResults:
     """Return one page of clicks by date, of one message and of one address of it if they are given (mm-117)."""
     criteria = request.criteria
     message_id = criteria.MessageId if criteria is not None else 0
     if message_id and visible_message(call, message_id) is None:
-        return MessageLinkTrackingResults(Count=0, data=[])
+        return t.MessageLinkTrackingResults(Count=0, data=[])
     url = criteria.LinkUrl if criteria is not None else None
     page = _events(call, criteria, MailEventKind.CLICK, message_id=message_id or None, url=url or None)
     links = call.product.event_reports.links_by_id(call.account.id, {each.link_id or 0 for each in page.events})
@@ -81,14 +67,14 @@ def get_message_link_tracking(call: Call, request: GetMessageLinkTracking) -> Me
     for event in page.events:
         link = links.get(event.link_id or 0)
         rows.append(
-            MessageLinkTrackingData(
+            t.MessageLinkTrackingData(
                 **_common(call, event),
                 Url=link.url if link else "",
                 LinkLabel=link.label if link else "",
                 LinkText=link.description if link else "",
             )
         )
-    return MessageLinkTrackingResults(Count=page.total, data=rows)
+    return t.MessageLinkTrackingResults(Count=page.total, data=rows)
 
 
 def visible_message(call: Call, message_id: int) -> Message | None:
@@ -123,7 +109,7 @@ def event_page(
     return EventPage(total=total, events=list(events))
 
 
-def _totals(call: Call, message_id: int, group_id: int) -> TrackingData | None:
+def _totals(call: Call, message_id: int, group_id: int) -> t.TrackingData | None:
     message = visible_message(call, message_id)
     groups = {group.id: group.name for group in call.groups}
     if message is None or (group_id and group_id not in groups):
@@ -134,7 +120,7 @@ def _totals(call: Call, message_id: int, group_id: int) -> TrackingData | None:
     left = product.message_unsubscribes.count(
         UnsubscribeQuery(account=call.account, message_id=message.id, list_id=list_id, login=call.login)
     )
-    return TrackingData(
+    return t.TrackingData(
         EmailSent=found.sent,
         EmailDelivered=found.delivered,
         EmailOpened=found.opens,
@@ -149,7 +135,9 @@ def _totals(call: Call, message_id: int, group_id: int) -> TrackingData | None:
         FTF=0,
         FTFSubscribers=0,
         GroupsEmailSentTo=[
-            JobToGroup(group_id=each.list_id, group_name=groups[each.list_id], sent_date=call.local(each.at) or NO_DATE)
+            t.JobToGroup(
+                group_id=each.list_id, group_name=groups[each.list_id], sent_date=call.local(each.at) or NO_DATE
+            )
             for each in departures
             if each.list_id in groups and list_id in (None, each.list_id)
         ],

@@ -6,46 +6,36 @@ import datetime
 
 from soapstone.contacts.changes import Cause
 from soapstone.contacts.unsubscribes import Filters, Recorded
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import NO_DATE, Call, number_in, page_size
-from soapstone.magnetmail.operations import (
-    GetUnsubscribeTracking,
-    getSpamComplaints,
-    getUnsubscribes,
-    unsubscribeRecipients,
-)
 from soapstone.magnetmail.recipient import wire
-from soapstone.magnetmail.types import (
-    Unsubscribe,
-    UnsubscribeTrackingData,
-    UnsubscribeTrackingResults,
-    recp_unsubscribe,
-)
 from soapstone.wire.faults import Fault
 
 
-def unsubscribe_recipients(call: Call, request: unsubscribeRecipients) -> list[Unsubscribe]:
+def unsubscribe_recipients(call: Call, request: op.unsubscribeRecipients) -> list[t.Unsubscribe]:
     """Record unsubscribes; each row comes back with its number, 0 where nothing was changed (mm-122)."""
     return [_recorded(call, each) for each in request.unsubscribes or [] if each is not None]
 
 
-def get_unsubscribes(call: Call, request: getUnsubscribes) -> list[recp_unsubscribe]:
+def get_unsubscribes(call: Call, request: op.getUnsubscribes) -> list[t.recp_unsubscribe]:
     """Return who unsubscribed within the range, by date (mm-34, mm-40)."""
     return _people(call, "unsubscribed", request.fromDate, request.toDate)
 
 
-def get_spam_complaints(call: Call, request: getSpamComplaints) -> list[recp_unsubscribe]:
+def get_spam_complaints(call: Call, request: op.getSpamComplaints) -> list[t.recp_unsubscribe]:
     """Return who complained within the range, in the same rows (mm-118)."""
     return _people(call, "complained", request.fromDate, request.toDate)
 
 
-def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> UnsubscribeTrackingResults:
+def get_unsubscribe_tracking(call: Call, request: op.GetUnsubscribeTracking) -> t.UnsubscribeTrackingResults:
     """Return one page of unsubscribes by message, group or category; 0 is any (mm-36, mm-39, mm-116)."""
     criteria = request.criteria
     if criteria is None:
         raise Fault("[InvalidRequest] criteria is missing.")
     start, end = call.range(criteria.SearchStartDate, criteria.SearchEndDate)
     if criteria.GroupId and call.group(criteria.GroupId) is None:
-        return UnsubscribeTrackingResults(Count=0, data=[])
+        return t.UnsubscribeTrackingResults(Count=0, data=[])
     filters = Filters(
         at_from=start,
         at_before=end,
@@ -67,10 +57,10 @@ def get_unsubscribe_tracking(call: Call, request: GetUnsubscribeTracking) -> Uns
     count = call.product.row_counts.get(
         asked, criteria.PageNo, lambda: unsubscribes.count(account_id, kind, filters, login=call.login)
     )
-    return UnsubscribeTrackingResults(Count=count, data=[_tracked(call, row) for row in rows])
+    return t.UnsubscribeTrackingResults(Count=count, data=[_tracked(call, row) for row in rows])
 
 
-def _recorded(call: Call, given: Unsubscribe) -> Unsubscribe:
+def _recorded(call: Call, given: t.Unsubscribe) -> t.Unsubscribe:
     here = call.for_account(given.UserId)
     message_category, list_category = _number(given.MessageCategoryId), _number(given.GroupCategoryId)
     number: int | None = None
@@ -86,7 +76,7 @@ def _recorded(call: Call, given: Unsubscribe) -> Unsubscribe:
         )
         unsubscribes = here.product.unsubscribes
         number = unsubscribes.add(here.account, given.RecipientId, list_id=given.GroupId, cause=cause, login=here.login)
-    return Unsubscribe(
+    return t.Unsubscribe(
         Id=number or 0,
         UserId=here.account.name,
         RecipientId=given.RecipientId,
@@ -102,14 +92,14 @@ def _number(text: str | None) -> int | None:
     return number_in(text) if text and text.strip() else 0
 
 
-def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datetime) -> list[recp_unsubscribe]:
+def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datetime) -> list[t.recp_unsubscribe]:
     at_from, at_before = call.range(start, end)
     filters = Filters(at_from=at_from, at_before=at_before)
     rows = call.product.unsubscribes.page(call.account.id, kind, filters, login=call.login)
     numbers = list(dict.fromkeys(row.contact_id for row in rows))
     people = {person.id: person for person in call.product.contacts.many(call.account.id, numbers, login=call.login)}
     return [
-        recp_unsubscribe(
+        t.recp_unsubscribe(
             recipient=wire(call, people[row.contact_id]),
             ResultDate=call.local(row.at) or NO_DATE,
             message_name=row.message_name,
@@ -121,8 +111,8 @@ def _people(call: Call, kind: str, start: datetime.datetime, end: datetime.datet
     ]
 
 
-def _tracked(call: Call, row: Recorded) -> UnsubscribeTrackingData:
-    return UnsubscribeTrackingData(
+def _tracked(call: Call, row: Recorded) -> t.UnsubscribeTrackingData:
+    return t.UnsubscribeTrackingData(
         UserId=call.account.name,
         MessageId=row.message_id,
         RecipientId=row.contact_id,

@@ -11,6 +11,8 @@ from soapstone.errors import InvalidError
 from soapstone.imports.spec import ImportSpec
 from soapstone.jobs.job import Job
 from soapstone.lists.lists import ContactList
+from soapstone.magnetmail import operations as op
+from soapstone.magnetmail import types as t
 from soapstone.magnetmail.call import Call
 from soapstone.magnetmail.columns import ENCODING, Heading, columns_of, heading_of
 from soapstone.magnetmail.errors import (
@@ -22,13 +24,6 @@ from soapstone.magnetmail.errors import (
     error_object,
     no_error,
 )
-from soapstone.magnetmail.operations import (
-    getUploadJobStatus,
-    getUploadJobStatusUTC,
-    uploadListQueue,
-    uploadListQueueTest,
-)
-from soapstone.magnetmail.types import UploadListResult
 from soapstone.product import ReceivedUpload, received
 from soapstone.vocabulary.jobs import IMPORTS, JobState
 
@@ -43,28 +38,28 @@ STATUS: Mapping[str, int] = {
 COMPONENT = "Upload"
 
 
-def upload_list_queue(call: Call, request: uploadListQueue) -> UploadListResult:
+def upload_list_queue(call: Call, request: op.uploadListQueue) -> t.UploadListResult:
     """Queue an upload (mm-41)."""
     return _queue(call, request, "uploadListQueue", dry_run=False)
 
 
-def upload_list_queue_test(call: Call, request: uploadListQueueTest) -> UploadListResult:
+def upload_list_queue_test(call: Call, request: op.uploadListQueueTest) -> t.UploadListResult:
     """Queue a dry run (mm-52)."""
-    return _queue(call, cast(uploadListQueue, request), "uploadListQueueTest", dry_run=True)
+    return _queue(call, cast(op.uploadListQueue, request), "uploadListQueueTest", dry_run=True)
 
 
-def get_upload_job_status(call: Call, request: getUploadJobStatus) -> UploadListResult:
+def get_upload_job_status(call: Call, request: op.getUploadJobStatus) -> t.UploadListResult:
     """Return how far an upload is, dates in the account's zone."""
     return _status(call, request.jobid, "getUploadJobStatus", call.local)
 
 
-def get_upload_job_status_utc(call: Call, request: getUploadJobStatusUTC) -> UploadListResult:
+def get_upload_job_status_utc(call: Call, request: op.getUploadJobStatusUTC) -> t.UploadListResult:
     """Return how far an upload is, dates in UTC."""
     return _status(call, request.jobid, "getUploadJobStatusUTC", call.utc)
 
 
-def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool) -> UploadListResult:
-    def refused(number: int, sentence: str) -> UploadListResult:
+def _queue(call: Call, request: op.uploadListQueue, function: str, *, dry_run: bool) -> t.UploadListResult:
+    def refused(number: int, sentence: str) -> t.UploadListResult:
         return _refused(call, number, sentence, function, groupid=request.groupid)
 
     if request.csvData is None:
@@ -104,7 +99,7 @@ def _queue(call: Call, request: uploadListQueue, function: str, *, dry_run: bool
     return _record(call, job, function, call.local)
 
 
-def _heading(call: Call, request: uploadListQueue, group: ContactList | None, upload: ReceivedUpload) -> Heading:
+def _heading(call: Call, request: op.uploadListQueue, group: ContactList | None, upload: ReceivedUpload) -> Heading:
     """Return the names that the request gives to columns (mm-44), or those in the header line (mm-45)."""
     if names := request.mapping():
         return Heading(names)
@@ -115,7 +110,7 @@ def _heading(call: Call, request: uploadListQueue, group: ContactList | None, up
 
 def _status(
     call: Call, job_id: int, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
-) -> UploadListResult:
+) -> t.UploadListResult:
     job = call.product.jobs.get([call.account.id], job_id)
     if job is None or job.kind not in IMPORTS or not call.product.lists.sees_job(call.login, job):
         return _refused(call, NOT_FOUND, f"There is no upload job {job_id}.", function, jobid=job_id)
@@ -124,14 +119,14 @@ def _status(
 
 def _record(
     call: Call, job: Job, function: str, date: Callable[[datetime.datetime | None], datetime.datetime | None]
-) -> UploadListResult:
+) -> t.UploadListResult:
     """Return the record of a job, whichever contract it came in by (mm-47 to mm-50)."""
     spec, counts = call.product.imports.spec(job), call.product.imports.counts(job)
     failed = job.state == "failed"
     particulars = (
         error_object(IMPORT_FAILED, job.error, component=COMPONENT, function=function) if failed else no_error()
     )
-    return UploadListResult(
+    return t.UploadListResult(
         complete_date=date(job.finished_at),
         error=SEE_ERROR_OBJECT if failed else 0,
         errorObj=particulars,
@@ -157,9 +152,9 @@ def _record(
 
 def _refused(
     call: Call, number: int, sentence: str, function: str, *, groupid: int | None = None, jobid: int | None = None
-) -> UploadListResult:
+) -> t.UploadListResult:
     """Return an answer without a job: the error, what was asked for, and nothing else (mm-51)."""
-    return UploadListResult(
+    return t.UploadListResult(
         error=SEE_ERROR_OBJECT,
         errorObj=error_object(number, sentence, component=COMPONENT, function=function),
         groupid=groupid,

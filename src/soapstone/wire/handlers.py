@@ -3,7 +3,7 @@
 A public function of such a module that takes `call` and `request` handles the operations whose request classes the
 annotation of `request` names::
 
-    def get_group_details(call: Call, request: getGroupDetails) -> MailRecipientGroup | None:
+    def get_group_details(call: Call, request: op.getGroupDetails) -> t.MailRecipientGroup | None:
 
 Handlers that are made otherwise stand in a table `HANDLERS` of the module, by operation. The annotations are texts
 there (`from __future__ import annotations`).
@@ -79,4 +79,4 @@ def _functions(names: Mapping[str, Any]) -> Iterator[dict[str, Handler]]:
         is_own = isinstance(function, FunctionType) and function.__module__ == names["__name__"]
         if is_own and not name.startswith("_") and [*function.__annotations__][:2] == ["call", "request"]:
             for operation in function.__annotations__["request"].split(" | "):
-                yield {operation: function}
+                yield {operation.rpartition(".")[2]: function}
