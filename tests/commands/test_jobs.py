@@ -388,6 +388,31 @@ def test_nothing_that_is_no_job(office: Office) -> None:
         office.run("jobs", command, "x", code=2)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("jobs", "show", "N"),
+        ("jobs", "list", "--limit", "N"),
+        ("send", "status", "N"),
+        ("send", "list", "--limit", "N"),
+        ("track", "figures", "--message", "N"),
+        ("attribute", "list", "--list", "N"),
+        ("account", "permit", "ann", "--list", "1", "--list", "N"),
+        ("list", "suppress", "ann@example.org", "--list", "-N"),
+    ],
+)
+def test_numbers_that_no_database_takes(office: Office, command: tuple[str, ...]) -> None:
+    number = str(1 << 63)
+    filled = [word.replace("N", number) for word in command]
+    assert office.run(*filled, code=1) == f"The number {filled[-1]} is too large.\n"
+
+
+@pytest.mark.parametrize("limit", ["0", "-5"])
+def test_a_limit_lets_at_least_one_job_through(office: Office, limit: str) -> None:
+    """A negative one is none on SQLite, and an error on PostgreSQL."""
+    office.run("jobs", "list", "--limit", limit, code=2)
+
+
 def test_rejected_rows_are_csv_in_utf_8_whatever_the_terminal_takes(office: Office) -> None:
     number = office.submit(FILE + b'x,"a ""b""\r\nc",\ny,\n' + b"z,\xff,1\n")
     office.work()

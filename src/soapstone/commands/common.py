@@ -52,6 +52,9 @@ _Command = Callable[..., None]
 _OnRecords = Callable[Concatenate[Product, ...], None]
 _OnAccount = Callable[Concatenate[Product, Account, ...], None]
 
+# The largest number that REST takes, too. Drivers refuse more than 64 bits, SQLite's by an OverflowError.
+_LARGEST = (1 << 53) - 1
+
 NAME_FOLDER = "Name another folder with --data or SOAPSTONE_DATA_DIR."
 
 
@@ -73,6 +76,7 @@ def on_records(app: typer.Typer, name: str | None = None) -> Callable[[_OnRecord
     def command(function: _OnRecords) -> _Command:
         @wraps(function)
         def run(*given: Any, data: Path | None, database: str | None, **named: Any) -> None:
+            _check_numbers(named.values())
             with opened(settings_of(data, database)) as product:
                 function(product, *given, **named)
 
@@ -90,6 +94,7 @@ def on_account(app: typer.Typer, name: str | None = None) -> Callable[[_OnAccoun
     def command(function: _OnAccount) -> _Command:
         @wraps(function)
         def run(*given: Any, account: str | None, data: Path | None, database: str | None, **named: Any) -> None:
+            _check_numbers(named.values())
             with opened(settings_of(data, database)) as product:
                 function(product, account_of(product, account), *given, **named)
 
@@ -97,6 +102,14 @@ def on_account(app: typer.Typer, name: str | None = None) -> Callable[[_OnAccoun
         return app.command(name)(_with_options(run, function, taken=2, **options))
 
     return command
+
+
+def _check_numbers(values: Iterable[object]) -> None:
+    """End the command if a number, or one of several, is beyond what both databases take."""
+    for value in values:
+        for number in value if isinstance(value, list) else (value,):
+            if isinstance(number, int) and abs(number) > _LARGEST:
+                stop(f"The number {number} is too large.")
 
 
 def _with_options(run: _Command, command: _Command, *, taken: int, **options: Any) -> _Command:

@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="Jobs: imports and sends.")
 def list_(
     product: Product,
     owner: Account,
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List the newest jobs with their progress."""
