@@ -118,6 +118,8 @@ def test_lists(rest: httpx.Client) -> None:
     assert (changed["double_opt_in"], changed["visible"], changed["name"]) == (True, False, name)
     assert changed["updated_at"] is not None
     assert rest.patch(f"/lists/{number}", json={"from_address": "nobody"}).status_code == 422
+    assert rest.patch(f"/lists/{number}", json={"name": " "}).status_code == 422
+    assert rest.post("/lists", json={"name": " "}).status_code == 422
     seen, cursor = [], None
     while True:
         page = rest.get("/lists", params={"limit": 1, **({"cursor": cursor} if cursor else {})}).json()

@@ -114,6 +114,23 @@ def test_the_audit_trail(run: Run) -> None:
     assert len([line for line in run("account", "audit", "--limit", "1").output.splitlines() if "rights" in line]) == 1
 
 
+@pytest.mark.parametrize("name", ["", " ", "x" * 256])
+def test_names_of_accounts_logins_and_lists(run: Run, name: str) -> None:
+    before = run("account", "list", "--json").output
+    for command in (
+        ("account", "create", name, "--login", "bob"),
+        ("account", "create", "other", "--login", name),
+        ("account", "login", name),
+        ("list", "create", name),
+        ("list", "edit", "1", "--name", name),
+        ("occasion", "add", name),
+    ):
+        password = ("--password-file", "PASSWORD") if command[0] == "account" else ()
+        assert run(*command, *password, code=1).output.startswith("The name of the ")
+    assert run("account", "list", "--json").output == before
+    assert [each["name"] for each in json.loads(run("list", "list", "--json").output)] == ["News"]
+
+
 def test_categories(run: Run) -> None:
     assert "Category 1" in run("category", "add", "Clubs").output
     assert "Category 1" in run("category", "add", "Offers", "--messages").output

@@ -464,5 +464,5 @@ def test_lists_are_made_and_changed(run: Run, data: Path) -> None:
     )
     assert "no list 9" in run("list", "edit", "9", "--name", "x", code=1).output
     assert "Nothing" in run("list", "edit", "1", code=1).output
-    assert "needs a name" in run("list", "edit", "1", "--name", " ", code=1).output
+    assert "name of the list is missing" in run("list", "edit", "1", "--name", " ", code=1).output
     assert "not an e-mail address" in run("list", "edit", "1", "--from-address", "nobody", code=1).output

@@ -45,6 +45,7 @@ def test_create_contact_list(listrak: Any) -> None:
     [
         {"ListName": ""},
         {"ListName": None},
+        {"ListName": "x" * 256},
         {"BounceHandling": 3},
         {"BounceHandling": -1},
         {"VmtaID": 9},

@@ -13,6 +13,7 @@ from soapstone.accounts.account import RIGHTS, Account
 from soapstone.accounts.audit import AuditEntry
 from soapstone.commands.common import field_values, list_of, on_account, on_records, printable, stop, text_of
 from soapstone.commands.output import Json, console, print_all, print_rows
+from soapstone.lists.names import checked_name
 from soapstone.product import Product
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 from soapstone.vocabulary.tracking import TrackingMode
@@ -35,6 +36,7 @@ def create(
     parent: Annotated[str | None, typer.Option(help="The parent account.")] = None,
 ) -> None:
     """Create an account with its first login."""
+    name, login = checked_name(name, "account"), checked_name(login, "login")
     secret = password_of(password_file)
     if product.accounts.has_login(login):
         stop(f"Login {login} exists already.")
@@ -71,6 +73,7 @@ def login(
     ] = False,
 ) -> None:
     """Add a login to an account."""
+    name = checked_name(name, "login")
     for list_id in lists or ():
         list_of(product, owner, list_id)
     product.accounts.add_login(

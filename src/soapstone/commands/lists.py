@@ -66,8 +66,6 @@ def edit(
 ) -> None:
     """Change the given settings of a list."""
     _check_sender(from_address or "")
-    if name is not None and not name.strip():
-        stop("The list needs a name.")
     given: dict[str, Any] = {"from_name": from_name, "from_address": from_address, "removal_link": removal_link}
     settings = {key: value for key, value in given.items() if value is not None}
     columns: dict[str, Any] = {}
@@ -76,8 +74,7 @@ def edit(
     if name is None and not settings and not columns:
         stop("Nothing to change: give an option.")
     found = list_of(product, owner, list_id)
-    new_name = name.strip() if name is not None else None
-    product.lists.change(owner.id, found.id, name=new_name, settings=settings, **columns)
+    product.lists.change(owner.id, found.id, name=name, settings=settings, **columns)
     console.print(f"List {found.id} is changed.")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from soapstone.clock import now
+from soapstone.lists.names import checked_name
 from soapstone.store.numbers import add_row
 from soapstone.store.repository import Repository
 from soapstone.store.tables import occasions, sign_ups
@@ -49,8 +50,8 @@ class EventSignUps(Repository):
     """All occasions of one installation."""
 
     def add(self, account_id: int, name: str, *, number: int | None = None) -> Occasion:
-        """Create an occasion; `number` as for add_row. Raises ConflictError."""
-        values = {"account_id": account_id, "name": name, "created_at": now()}
+        """Create an occasion; `number` as for add_row. Raises InvalidError and ConflictError."""
+        values = {"account_id": account_id, "name": checked_name(name, "occasion"), "created_at": now()}
         with self._database.write() as connection:
             return Occasion(**add_row(connection, occasions, values, number))
 

@@ -15,6 +15,7 @@ from soapstone.clock import now
 from soapstone.errors import NameTakenError
 from soapstone.jobs.job import Job
 from soapstone.jobs.queue import cancel_queued, is_due, log_cancelled
+from soapstone.lists.names import checked_name
 from soapstone.store.numbers import add_row
 from soapstone.store.repository import Repository
 from soapstone.store.tables import accounts, contacts, granted_lists, jobs, lists, memberships, sends, suppressions
@@ -89,8 +90,9 @@ class Lists(Repository):
         """Create a list, visible and not on the subscription page (mm-91).
 
         Names may repeat (lk-43); with `unique_name` a repeated one raises NameTakenError (mm-91). A login that sees
-        only granted lists is granted the new one. `number` as for add_row.
+        only granted lists is granted the new one. `number` as for add_row. Raises InvalidError for the name.
         """
+        name = checked_name(name, "list")
         with self._database.write() as connection:
             if unique_name:
                 # Names may repeat, so no index keeps them unique: concurrent calls must run one after the other.
@@ -155,8 +157,10 @@ class Lists(Repository):
         """Change a list's name, settings, or columns such as `visible`; None for an unknown list (mm-32).
 
         Omitted settings stay; a function gets the present settings and returns the new ones. `login_id` is the login
-        that made the change.
+        that made the change. Raises InvalidError for the name.
         """
+        if name is not None:
+            name = checked_name(name, "list")
         condition = (lists.c.account_id == account_id) & (lists.c.id == list_id) & lists.c.deleted_at.is_(None)
         with self._database.write() as connection:
             row = connection.execute(select(lists).where(condition).with_for_update()).one_or_none()

@@ -1,4 +1,4 @@
-"""Names that callers give to what belongs to a list or account."""
+"""Names that callers give to what they create."""
 
 from __future__ import annotations
 

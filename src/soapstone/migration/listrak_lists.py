@@ -11,6 +11,7 @@ from soapstone.listrak import types as t
 from soapstone.listrak.lists import DEFAULT_POOL, POOLS, SWITCHES
 from soapstone.listrak.profiles import KINDS
 from soapstone.lists.lists import ContactList
+from soapstone.lists.names import LONGEST_NAME
 from soapstone.lists.profiles import AttributeDraft
 from soapstone.migration.move import Move
 from soapstone.migration.source import RefusedError
@@ -55,7 +56,8 @@ class ListrakLists(Move):
         """Store the lists with their settings."""
         self.display.step("lists", len(self._lists))
         for told in self._lists:
-            made_at, name = self.instant(told.CreateDate), (told.ListName or "").strip() or f"List {told.ListID}"
+            made_at = self.instant(told.CreateDate)
+            name = (told.ListName or "").strip()[:LONGEST_NAME].strip() or f"List {told.ListID}"
             settings = self._settings(told)
 
             def add(number: int | None, settings: dict[str, Any] = settings, name: str = name) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from soapstone.clock import now
 from soapstone.contacts.fields import FIELDS
 from soapstone.errors import SoapstoneError
+from soapstone.lists.names import LONGEST_NAME
 from soapstone.magnetmail import operations as op
 from soapstone.magnetmail import types as t
 from soapstone.magnetmail.messages import draft_of, extras_of
@@ -134,10 +135,8 @@ class MagnetMailAccount(Move):
         """Store the groups."""
         self.display.step("groups", len(self._groups))
         for told in self._groups:
-            made_at, name = (
-                self.instant(told.group_created),
-                (told.group_name or "").strip() or f"Group {told.group_id}",
-            )
+            made_at = self.instant(told.group_created)
+            name = (told.group_name or "").strip()[:LONGEST_NAME].strip() or f"Group {told.group_id}"
 
             def add(number: int | None, name: str = name) -> int:
                 return self.product.lists.create(self.account.id, name, number=number).id
