@@ -118,6 +118,9 @@ def test_import_options(ready: Run, tmp_path: Path) -> None:
     assert "1 good, 0 new, 1 changed" in ready(*common, "--map", "2=Email", "--map", "1=First_Name").output
     assert "1 good, 0 new, 0 changed" in ready(*common, "--map", "2=Email", "--keep").output
     assert "failed" in ready(*common, "--map", "1=Email", "--replace", code=1).output
+    for place in ("16385", "99999999999999999999"):
+        told = ready(*common, "--map", "2=Email", "--map", f"{place}=First_Name", code=1).output
+        assert told.startswith("A file may have 16,384 columns")
 
 
 @pytest.mark.parametrize(

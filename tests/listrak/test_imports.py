@@ -106,6 +106,8 @@ def test_profile_data(listrak: Any, served: Any) -> None:
         ([], "InvalidArgument"),
         ([{"AttributeID": 1, "FileColumn": 0, "IsEmailAddressColumn": False}], "InvalidArgument"),
         ([{"AttributeID": 0, "FileColumn": -1, "IsEmailAddressColumn": True}], "InvalidArgument"),
+        ([{"AttributeID": 0, "FileColumn": 16_384, "IsEmailAddressColumn": True}], "InvalidArgument"),
+        ([{"AttributeID": 0, "FileColumn": 2**31 - 1, "IsEmailAddressColumn": True}], "InvalidArgument"),
         ([ADDRESS, {"AttributeID": 4711, "FileColumn": 1, "IsEmailAddressColumn": False}], "NotFound"),
     ],
 )

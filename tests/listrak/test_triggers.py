@@ -49,3 +49,7 @@ def test_bulk_load_and_trigger(listrak: Any, served: Any, options: bool) -> None
     twice = {"WSTriggerFileMappings": [column(0, email=True), column(1, events=True), column(2, events=True)]}
     with pytest.raises(zeep.exceptions.Fault, match="InvalidArgument"):
         getattr(listrak, name)(made, directives, twice, data, *more)
+    for place in (-1, 16_384):
+        beyond = {"WSTriggerFileMappings": [column(0, email=True), column(place, events=True)]}
+        with pytest.raises(zeep.exceptions.Fault, match="InvalidArgument"):
+            getattr(listrak, name)(made, directives, beyond, data, *more)

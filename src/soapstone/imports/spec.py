@@ -25,6 +25,8 @@ NAME_PARTS: tuple[NamePart, ...] = get_args(NamePart)
 
 # The most lines above a header. Title rows are few.
 MOST_SKIPPED = 1000
+# The most columns of a file, as in a spreadsheet: shorter rows are padded up to the last one that is used.
+MOST_COLUMNS = 16_384
 
 CONTACT_COLUMNS = frozenset(FIELDS.values())
 
@@ -201,9 +203,13 @@ def check_form(delimiter: str, qualifier: str, encoding: str, skip: int) -> None
 
 def _check_columns(spec: ImportSpec, key: str, attributes: frozenset[int]) -> None:
     targets = set()
-    for column in spec.columns:
-        if column.index < 0:
+    places = [column.index for column in spec.columns]
+    for place in places if spec.event_column is None else (*places, spec.event_column):
+        if place < 0:
             raise InvalidError("Columns of the file are counted from 0.")
+        if place >= MOST_COLUMNS:
+            raise InvalidError(f"A file may have {MOST_COLUMNS:,} columns; {place}, counted from 0, is beyond them.")
+    for column in spec.columns:
         if column.target in targets:
             raise InvalidError(f"Two columns of the file go to {column.target}.")
         targets.add(column.target)
