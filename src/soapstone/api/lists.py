@@ -236,7 +236,7 @@ def delete_list(list_id: Number, caller: Calling) -> None:
     """Delete a list with its memberships; the contacts are kept."""
     caller.list(list_id)
     if not caller.product.lists.delete(caller.account.id, list_id):
-        raise ConflictError("The list has unfinished jobs.")
+        raise ConflictError("The list has unfinished jobs: wait for them, or cancel them.")
 
 
 @router.get("/{list_id}/members")
