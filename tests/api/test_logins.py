@@ -28,6 +28,11 @@ def test_a_login_is_disabled_and_enabled(api: httpx.Client, client: Client) -> N
     assert (bob.get("/account").status_code, program.get("/account").status_code) == (200, 200)
 
 
+def test_a_login_has_a_name(api: httpx.Client) -> None:
+    assert api.post("/logins", json={"name": " ", "password": "long secret"}).status_code == 422
+    assert api.post("/logins", json={"name": " eve ", "password": "long secret"}).json()["name"] == "eve"
+
+
 def test_no_login_enables_one_that_may_do_more(product: Product, account: Account, api: httpx.Client) -> None:
     product.accounts.add_login(account, "bob", "long secret")
     product.accounts.permit(account, "ann", may_use_console=False)

@@ -17,6 +17,7 @@ from soapstone.api.idempotency import Making
 from soapstone.api.problems import not_found
 from soapstone.api.values import LARGEST, Body, Cursor, Limit, Name, OneOf, Page, Shown, Text, page, paged
 from soapstone.errors import ConflictError, ForbiddenError, InvalidError, NameTakenError
+from soapstone.lists.names import checked_name
 from soapstone.vocabulary.contacts import Identifier, UnsubscribeType
 from soapstone.vocabulary.tracking import TrackingMode
 
@@ -186,7 +187,7 @@ def create_login(given: LoginIn, caller: CallingForAll, once: Making) -> Respons
         try:
             return caller.product.accounts.add_login(
                 caller.account,
-                given.name,
+                checked_name(given.name, "login"),
                 given.password,
                 lists=given.lists,
                 by=caller.login.actor,
