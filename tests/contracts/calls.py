@@ -254,7 +254,7 @@ def in_band(answer: Any) -> bool:
 
 def no_object(answer: Any) -> bool:
     """A nil object, alone in the answer (lk-19)."""
-    return [value for value in answer.__dict__.values() if value is not None] == []
+    return answer is None
 
 
 def nothing(answer: Any) -> bool:
